@@ -1,0 +1,156 @@
+"""How the mistakes in a config.toml are told: all at once, each with its dotted path, in plain words."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vlmd.config import Settings, parse_settings
+from vlmd.core.errors import ConfigError
+
+
+def problems(data: dict[str, Any] | str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(tomllib.loads(data) if isinstance(data, str) else data)
+    return caught.value.problems
+
+
+def pipeline_problems(**pipeline: Any) -> list[str]:
+    return problems(
+        {"models": {"m": {"path": "x"}}, "pipelines": {"p": {"model": "m", "labels": ["Goal"]} | pipeline}}
+    )
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    told = problems("""
+        inbx = 1
+        [limits]
+        max_windows = "many"
+        require_sandbox = 1
+        load_seconds = inf
+        [inbox]
+        default_pipeline = "socer"
+        [models.Bad]
+        path = "x"
+        [models.qwen]
+        path = "x"
+        precision = "int8"
+        max_bach = 4
+        [pipelines.soccer]
+        model = "qwem"
+        labels = []
+        [pipelines.soccer.window]
+        from = 4
+        until = 3
+        [pipelines.other]
+        task = "caption"
+    """)
+    assert sorted(told) == sorted(
+        [
+            "inbx: there is no such key; did you mean inbox?",
+            'limits.max_windows: expected a whole number, not "many"',
+            "limits.require_sandbox: expected true or false, not 1",
+            "limits.load_seconds: expected a finite number, not inf",
+            "inbox.default_pipeline: there is no [pipelines.socer] section; did you mean soccer?",
+            "models.Bad: expected a name of small letters, digits, '.', '_' and '-' that begins with a "
+            "letter or digit (it becomes the name of a folder)",
+            'models.qwen.precision: expected "auto", "fp32", "bf16" or "fp16", not "int8"',
+            "models.qwen.max_bach: there is no such key; did you mean max_batch?",
+            "pipelines.soccer.model: there is no [models.qwem] section; did you mean qwen?",
+            "pipelines.soccer.labels: expected at least 1 entry in the list, not an empty list",
+            "pipelines.soccer.window.until: expected a time after from (4), not 3",
+            'pipelines.other.task: expected "events", not "caption"',
+            "pipelines.other.model: is missing, and has no default",
+            "pipelines.other.labels: is missing, and has no default",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"source": "x"}, "source: there is no such key; known here: paths, devices, inbox"),
+        ({"devices": 3}, "devices: expected a section of its own, not 3"),
+        ({"models": []}, "models: expected a section of its own, not an empty list"),
+        ({"models": {"m": "x"}}, 'models.m: expected a section of its own, not "x"'),
+        ({"models": {"m": {"path": ""}}}, "models.m.path: expected a path"),
+        ({"models": {"a/b": {"path": "x"}}}, 'models."a/b": expected a name'),
+        ({"devices": {"use": "cpu"}}, 'devices.use: expected "auto" or a list'),
+        ({"devices": {"use": []}}, 'devices.use: expected "auto" or a list'),
+        ({"devices": {"use": ["cuda:01"]}}, 'devices.use: expected "cuda:N"'),
+        ({"devices": {"use": ["cuda:0", "cuda:0"]}}, "devices.use: a GPU gets one worker"),
+        ({"devices": {"use": ["MIG-1"]}}, "devices.use: MIG-1 is a part of a GPU"),
+        ({"inbox": {"ignore": ["a/b"]}}, "inbox.ignore[0]: expected a pattern"),
+        ({"paths": {"inbox": 3}}, "paths.inbox: expected a path in quotes"),
+        ({"paths": {"inbox": "a\0b"}}, "paths.inbox: expected a path; it is empty or holds a NUL"),
+        (
+            {"paths": {"inbox": "~nobody-at-all/x"}},
+            'paths.inbox: nobody knows which folder "~nobody-at-all" is',
+        ),
+        ({"paths": {"inbox": "/a", "results": "/a/../a/b"}}, "paths.results: lies inside the inbox"),
+        (
+            {"paths": {"state": "/" + "x" * 97}},
+            "paths.state: the socket's path below it would take 108 bytes",
+        ),
+        (
+            {"limits": {"max_windows": 1 << 20000}},
+            "limits.max_windows: expected at most 1000000, not a number",
+        ),
+        ({"limits": {"load_seconds": 0}}, "limits.load_seconds: expected at least 0.1, not 0"),
+    ],
+)
+def test_mistake_is_told_in_plain_words(data: dict[str, Any], told: str) -> None:
+    (problem,) = problems(data)
+    assert problem.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "told"),
+    [
+        ({"labels": ["Goal", " goal "]}, 'pipelines.p.labels: "goal" stands there more than once'),
+        ({"labels": ["Goal", ""]}, "pipelines.p.labels: an entry of the list is empty"),
+        ({"labels": ["NONE"]}, 'pipelines.p.labels: "None" cannot be a label'),
+        ({"labels": [1]}, "pipelines.p.labels[0]: expected a text in quotes, not 1"),
+        ({"labels": "Goal"}, 'pipelines.p.labels: expected a list such as ["a", "b"], not "Goal"'),
+        ({"prompt": " "}, "pipelines.p.prompt: the prompt is empty"),
+        (
+            {"prompt": "{label} {start}"},
+            "pipelines.p.prompt: nothing can be filled in for {label}; known are {end}",
+        ),
+        ({"teams": []}, "pipelines.p.prompt: the prompt asks for {teams}, and teams is empty"),
+        ({"window": {"length": 60.0, "step": 0.5}}, "pipelines.p.window.step: expected at least a hundredth"),
+        (
+            {"window": {"length": 600, "step": 600}},
+            "pipelines.p.window.fps: 600 seconds at 5 pictures per second",
+        ),
+        ({"window": {"from_": 1.0}}, "pipelines.p.window.from_: there is no such key; did you mean from?"),
+        ({"window": {"until": 0.0}}, "pipelines.p.window.until: expected more than 0, not 0.0"),
+    ],
+)
+def test_mistake_in_a_pipeline_is_told(pipeline: dict[str, Any], told: str) -> None:
+    (problem,) = pipeline_problems(**pipeline)
+    assert problem.startswith(told)
+
+
+TEXT = st.text("a~/.\0é", max_size=4)
+JUNK = st.recursive(
+    st.booleans() | st.integers() | st.floats() | TEXT | st.dates(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
+    max_leaves=4,
+)
+KEYS = st.sampled_from(
+    ["paths", "devices", "inbox", "limits", "models", "pipelines", "m", "model", "window", "use"]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(KEYS, st.dictionaries(KEYS, st.dictionaries(KEYS, JUNK) | JUNK) | JUNK, max_size=4))
+def test_anything_else_is_a_config_error(data: dict[str, Any]) -> None:
+    try:
+        assert isinstance(parse_settings(data), Settings)
+    except ConfigError as error:
+        assert error.problems and all(": " in problem for problem in error.problems)

@@ -1,0 +1,182 @@
+/* A stand-in for NVIDIA's libnvidia-ml.so.1, for tests on machines without a GPU.
+
+   VLMD_STUB_GPUS    how many GPUs there are (default 1)
+   VLMD_STUB_MIG     number of the one GPU that is in MIG mode
+   VLMD_STUB_HANG    name of a function that never returns
+   VLMD_STUB_ERRORS  "FUNCTION=CODE,FUNCTION@GPU=CODE,…": functions that fail, on every GPU or on one */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_FOUND = 6, NO_GPU = -1 };
+
+typedef void *Device;
+typedef struct { unsigned long long total, free, used; } Memory;
+typedef struct { unsigned version; unsigned long long total, reserved, free, used; } Memory2;
+typedef struct { unsigned gpu, memory; } Utilization;
+typedef struct {
+    char bus_id_legacy[16];
+    unsigned domain, bus, device, device_id, subsystem_id;
+    char bus_id[32];
+} Pci;
+
+static int initialised;
+
+static int number(const char *name, int otherwise) {
+    const char *value = getenv(name);
+    return value && *value ? atoi(value) : otherwise;
+}
+
+static int count(void) { return number("VLMD_STUB_GPUS", 1); }
+
+static int index_of(Device device) { return (int)(size_t)device - 1; }
+
+/* Hang, or the error this function shall return; `gpu` may be NO_GPU. */
+static int verdict(const char *function, int gpu) {
+    const char *hang = getenv("VLMD_STUB_HANG"), *errors = getenv("VLMD_STUB_ERRORS");
+    char everywhere[96], here[96];
+    if (hang && strcmp(hang, function) == 0)
+        for (;;) pause();
+    snprintf(everywhere, sizeof everywhere, "%s", function);
+    snprintf(here, sizeof here, "%s@%d", function, gpu);
+    while (errors && *errors) {
+        size_t name = strcspn(errors, "=,");
+        if ((name == strlen(everywhere) && !strncmp(errors, everywhere, name)) ||
+            (name == strlen(here) && !strncmp(errors, here, name)))
+            return atoi(errors + name + 1);
+        errors += strcspn(errors, ",");
+        errors += *errors == ',';
+    }
+    return SUCCESS;
+}
+
+#define CHECK(gpu) \
+    do { \
+        int code = verdict(__func__, gpu); \
+        if (code) return code; \
+        if (!initialised) return UNINITIALIZED; \
+    } while (0)
+
+static void write_uuid(int gpu, char *uuid, unsigned size) {
+    snprintf(uuid, size, "GPU-%08x-2222-3333-4444-%012x", (unsigned)(gpu + 1) * 0x11111111u, gpu);
+}
+
+int nvmlInitWithFlags(unsigned flags) {
+    int code = verdict("nvmlInit_v2", NO_GPU);
+    (void)flags;
+    if (!code) initialised++;
+    return code;
+}
+
+int nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
+
+int nvmlShutdown(void) {
+    CHECK(NO_GPU);
+    initialised--;
+    return SUCCESS;
+}
+
+const char *nvmlErrorString(int code) {
+    static char text[64];
+    snprintf(text, sizeof text, "stub error %d", code);
+    return text;
+}
+
+int nvmlSystemGetDriverVersion(char *version, unsigned size) {
+    CHECK(NO_GPU);
+    snprintf(version, size, "999.1");
+    return SUCCESS;
+}
+
+int nvmlDeviceGetCount_v2(unsigned *devices) {
+    CHECK(NO_GPU);
+    *devices = (unsigned)count();
+    return SUCCESS;
+}
+
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, Device *device) {
+    CHECK((int)index);
+    if ((int)index >= count()) return INVALID_ARGUMENT;
+    *device = (Device)(size_t)(index + 1);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetHandleByUUID(const char *uuid, Device *device) {
+    CHECK(NO_GPU);
+    for (int gpu = 0; gpu < count(); gpu++) {
+        char own[96];
+        write_uuid(gpu, own, sizeof own);
+        if (strcmp(own, uuid) == 0) {
+            *device = (Device)(size_t)(gpu + 1);
+            return verdict(__func__, gpu);
+        }
+    }
+    return NOT_FOUND;
+}
+
+int nvmlDeviceGetIndex(Device device, unsigned *index) {
+    CHECK(index_of(device));
+    *index = (unsigned)index_of(device);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetUUID(Device device, char *uuid, unsigned size) {
+    CHECK(index_of(device));
+    write_uuid(index_of(device), uuid, size);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetName(Device device, char *name, unsigned size) {
+    CHECK(index_of(device));
+    snprintf(name, size, "NVIDIA Stub %d", index_of(device));
+    return SUCCESS;
+}
+
+int nvmlDeviceGetMemoryInfo(Device device, Memory *memory) {
+    CHECK(index_of(device));
+    memory->total = 24ull << 30;
+    memory->used = (unsigned long long)(index_of(device) + 1) << 30;
+    memory->free = memory->total - memory->used;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetMemoryInfo_v2(Device device, Memory2 *memory) {
+    Memory plain;
+    CHECK(index_of(device));
+    nvmlDeviceGetMemoryInfo(device, &plain);
+    memory->total = plain.total;
+    memory->reserved = 0;
+    memory->used = plain.used;
+    memory->free = plain.free;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetUtilizationRates(Device device, Utilization *utilization) {
+    CHECK(index_of(device));
+    utilization->gpu = 40 + (unsigned)index_of(device);
+    utilization->memory = 10;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetTemperature(Device device, int sensor, unsigned *celsius) {
+    CHECK(index_of(device));
+    (void)sensor;
+    *celsius = 50 + (unsigned)index_of(device);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetPciInfo_v3(Device device, Pci *pci) {
+    CHECK(index_of(device));
+    memset(pci, 0, sizeof *pci);
+    pci->bus = (unsigned)index_of(device) + 1;
+    snprintf(pci->bus_id, sizeof pci->bus_id, "00000000:%02X:00.0", pci->bus);
+    return SUCCESS;
+}
+
+int nvmlDeviceGetMigMode(Device device, unsigned *current, unsigned *pending) {
+    CHECK(index_of(device));
+    *current = *pending = index_of(device) == number("VLMD_STUB_MIG", NO_GPU);
+    return SUCCESS;
+}

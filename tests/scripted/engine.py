@@ -1,0 +1,152 @@
+"""A scripted model for fault tests and simulated devices. The real worker runs it; only the engine is another.
+
+Its answers depend on the pixels alone, so any run over the same video says the same. VLMD_SCRIPT names a JSON
+file: {"load_seconds", "seconds" per window, "faults": {"<start_ms>": {"kind", "times"}}, "folder"}. A fault
+happens `times` times, counted in `folder` across processes, for the window that starts at that time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vlmd.core.answers import Token
+from vlmd.core.errors import Code, Failure, WorkerError
+from vlmd.core.messages import LoadModel, Ready
+from vlmd.worker.questions import Question, Reply
+
+LABELS = ["Goal", "Yellow card", "Substitution"]
+
+
+class DeviceLost(Exception):
+    """What a poisoned CUDA context looks like from outside."""
+
+
+class ScriptedEngine:
+    def __init__(self, message: LoadModel, script: dict) -> None:
+        self.device = message.device
+        self._message = message
+        self._script = script
+        self._poisoned = False
+
+    def ready(self) -> Ready:
+        return Ready(
+            device=self.device,
+            model=self._message.model.name,
+            precision="none",
+            parameters=0,
+            memory_bytes=0,
+            load_ms=0,
+            versions={},
+        )
+
+    def answer(
+        self,
+        questions: Sequence[Question],
+        on_step: Callable[[int], None],
+        on_reply: Callable[[int, Reply], None],
+    ) -> None:
+        if self._poisoned:
+            raise DeviceLost("CUDA error: an illegal memory access was encountered")
+        for row, question in enumerate(questions):
+            kind = self._fault(question)
+            if kind is not None:
+                self._misbehave(kind, question, row, on_reply)
+                if kind in ("babble", "garbage"):
+                    continue
+            time.sleep(self._script.get("seconds", 0.0))
+            on_step(len(questions) - row)
+            on_reply(row, reply(question.frame_digest()))
+
+    def explain(self, error: BaseException) -> Failure | None:
+        if isinstance(error, MemoryError):
+            return Failure(Code.OUT_OF_MEMORY, "the script ran out of memory")
+        if isinstance(error, DeviceLost):
+            self._poisoned = True
+            return None
+        return Failure(Code.GENERATION_FAILED, str(error))
+
+    def _fault(self, question: Question) -> str | None:
+        """The fault for this window, while it has not happened often enough."""
+        fault = self._script.get("faults", {}).get(str(question.window.start_ms))
+        if fault is None:
+            return None
+        folder = Path(self._script["folder"])
+        for number in range(fault["times"]):
+            try:
+                (folder / f"fault-{question.window.start_ms}-{number}").touch(exist_ok=False)
+                return str(fault["kind"])
+            except FileExistsError:
+                continue
+        return None
+
+    def _misbehave(
+        self, kind: str, question: Question, row: int, on_reply: Callable[[int, Reply], None]
+    ) -> None:
+        match kind:
+            case "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "hang":
+                time.sleep(3600)
+            case "stop":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case "oom":
+                raise MemoryError
+            case "raise":
+                raise ValueError("the script fails here")
+            case "device":
+                raise DeviceLost("CUDA error: device-side assert triggered")
+            case "nan":
+                on_reply(row, Reply("", [], 1, "stop", finite=False))
+            case "babble":
+                text = '{"label": "Goal", "team": "home", "details": "Player ' + "20" * 400
+                on_reply(row, Reply(text, [Token(0, -0.1)], 1, "length"))
+            case "garbage":
+                os.write(_link_fd(), b"\x00\x00\x00\x05hello")
+            case "late":
+                time.sleep(self._script.get("late_seconds", 1.0))
+            case _:
+                raise AssertionError(kind)
+
+
+def reply(frame_digest: str) -> Reply:
+    """What the script says of pictures with this digest: mostly nothing, sometimes one or two events."""
+    dice = hashlib.sha256(frame_digest.encode()).digest()
+    count = 0 if dice[0] < 150 else 2 if dice[0] > 240 else 1
+    events = [
+        {
+            "label": LABELS[dice[1 + i] % len(LABELS)],
+            "team": ("home", "away")[dice[3 + i] % 2],
+            "confidence": 0.5 + dice[5 + i] / 512,
+            "details": f"pictures {frame_digest[:8]}",
+        }
+        for i in range(count)
+    ]
+    text = "\n".join(json.dumps(event) for event in events) or "None"
+    tokens = [Token(offset, -dice[offset % 32] / 1024) for offset in range(0, len(text), 4)]
+    return Reply(text, tokens, prompt_tokens=100, finish="stop")
+
+
+def load(message: LoadModel, progress: Callable[[str], None]) -> ScriptedEngine:
+    name = os.environ.get("VLMD_SCRIPT")
+    script = json.loads(Path(name).read_text()) if name else {}
+    if script.get("cannot_load"):
+        raise WorkerError(Code.MODEL_CANNOT_LOAD, "the script says so")
+    if script.get("gpu_unusable"):
+        raise WorkerError(Code.GPU_UNUSABLE, "torch is a CPU build")
+    if script.get("die_at_load"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    progress("script")
+    time.sleep(script.get("load_seconds", 0.0))
+    return ScriptedEngine(message, script)
+
+
+def _link_fd() -> int:
+    import sys
+
+    return int(sys.argv[sys.argv.index("--link-fd") + 1])

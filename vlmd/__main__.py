@@ -1,0 +1,5 @@
+"""`python -m vlmd` is `vlmd`."""
+
+from vlmd.cli import main
+
+main()

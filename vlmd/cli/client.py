@@ -1,0 +1,84 @@
+"""Talking to the daemon over its socket; where it is not running, what can be read is read from the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import httpx
+
+from vlmd.cli.errors import NoSuchJob, NotRunning
+from vlmd.config import Settings
+from vlmd.core.errors import UsageError
+from vlmd.store import reader, views
+
+T = TypeVar("T")
+_TIMEOUT_SECONDS = 60.0
+
+
+class Client:
+    """The control API as functions. Raises `NotRunning`, `NoSuchJob` and `UsageError` with the daemon's sentence."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._http = httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(settings.paths.socket)),
+            base_url="http://vlmd",
+            timeout=_TIMEOUT_SECONDS,
+        )
+
+    def status(self) -> dict[str, Any]:
+        return self._json("GET", "/v1/status")
+
+    def jobs(self, state: str | None, pipeline: str | None, limit: int) -> list[dict[str, Any]]:
+        """The newest jobs, oldest first."""
+        query = {"state": state, "pipeline": pipeline, "limit": limit}
+        given = {name: value for name, value in query.items() if value is not None}
+        try:
+            jobs: list[dict[str, Any]] = self._json("GET", "/v1/jobs", params=given)
+            return jobs
+        except NotRunning:
+            return self._stored(lambda db: views.job_list(db, state, pipeline, limit))
+
+    def job(self, job_id: int) -> dict[str, Any]:
+        try:
+            job: dict[str, Any] = self._json("GET", f"/v1/jobs/{job_id}")
+            return job
+        except NotRunning:
+            stored = self._stored(lambda db: views.job_detail(db, job_id))
+        if stored is None:
+            raise NoSuchJob(f"there is no job {job_id}; `vlmd jobs` lists them")
+        return stored
+
+    def result_so_far(self, job_id: int) -> dict[str, Any]:
+        result: dict[str, Any] = self._json("GET", f"/v1/jobs/{job_id}/result")
+        return result
+
+    def submit(self, path: Path, pipeline: str | None, first: bool) -> int:
+        body = {"path": str(path), "pipeline": pipeline, "next": first}
+        return int(self._json("POST", "/v1/jobs", json=body)["job"])
+
+    def act(self, job_id: int, verb: str, body: dict[str, Any] | None = None) -> None:
+        self._json("POST", f"/v1/jobs/{job_id}/{verb}", json=body or {})
+
+    def _json(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            response = self._http.request(method, path, **options)
+        except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError) as error:
+            where = self._settings.paths.socket
+            raise NotRunning(f"no daemon answers at {where}; start it with `vlmd run`") from error
+        except httpx.TimeoutException as error:
+            raise NotRunning(f"the daemon did not answer within {_TIMEOUT_SECONDS:.0f} s") from error
+        body = response.json()
+        if response.status_code == 404:
+            raise NoSuchJob(body["error"])
+        if response.is_error:
+            raise UsageError(body["error"])
+        return body
+
+    def _stored(self, view: Callable[..., T]) -> T:
+        click.echo("the daemon is not running; this is what the database says", err=True)
+        with reader.snapshot(self._settings.paths.database) as db:
+            return view(db)

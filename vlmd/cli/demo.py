@@ -1,0 +1,3 @@
+"""`vlmd demo` (placeholder until the model is there)."""
+
+COMMANDS = []

@@ -1,0 +1,77 @@
+"""The daemon in the foreground, with plain progress where somebody watches."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from vlmd import log
+from vlmd.cli.client import Client
+from vlmd.cli.errors import Unavailable, sentence
+from vlmd.cli.progress import Watcher
+from vlmd.config import Settings, load_settings
+from vlmd.supervisor.daemon import Daemon
+from vlmd.supervisor.fleet import NoWorkers
+
+_PROGRESS_SECONDS = 2.0
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="End when everything in the inbox and the queue is done; for batch systems.")
+@click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only, show no progress.")
+@click.pass_obj
+def run(config: Path | None, once: bool, quiet: bool) -> None:
+    """Run the daemon until it is told to stop (SIGTERM, Ctrl-C); a second signal stops it at once."""
+    settings = load_settings(config)
+    log.to_stderr(logging.WARNING if quiet else logging.INFO)
+    watched = sys.stderr.isatty() and not quiet
+    try:
+        asyncio.run(_run(settings, once, watched))
+    except* NoWorkers as group:
+        raise Unavailable(f"no worker can run: {sentence(group)}") from None
+    if once:
+        _report(settings)
+
+
+async def _run(settings: Settings, once: bool, watched: bool) -> None:
+    watcher = asyncio.create_task(_progress(settings)) if watched else None
+    try:
+        await Daemon(settings, once=once).run()
+    finally:
+        if watcher is not None:
+            watcher.cancel()
+
+
+async def _progress(settings: Settings) -> None:
+    """A line whenever something moved."""
+    watcher = Watcher(Client(settings))
+    while True:
+        await asyncio.sleep(_PROGRESS_SECONDS)
+        if line := await asyncio.to_thread(watcher.line):
+            click.echo(line, err=True)
+
+
+def _report(settings: Settings) -> None:
+    """After `--once`: exit code 1 when something has no result."""
+    from vlmd.store import reader
+
+    with reader.snapshot(settings.paths.database) as db:
+        counts = reader.job_counts(db)
+        refused = len(reader.refused(db, 1000))
+    words = [f"{count} {state}" for state, count in sorted(counts.items())]
+    if refused:
+        words.append(f"{refused} files refused")
+    click.echo(f"jobs: {', '.join(words) or 'none'}", err=True)
+    failed = counts.get("failed", 0) + counts.get("quarantined", 0) + refused
+    if failed:
+        with contextlib.suppress(BrokenPipeError):
+            click.echo("`vlmd jobs` and `vlmd show JOB` say why", err=True)
+        sys.exit(1)
+
+
+COMMANDS = [run]

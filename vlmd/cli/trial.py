@@ -1,0 +1,76 @@
+"""`vlmd try`: a few windows of a video, answered on the screen; nothing is queued, nothing is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vlmd.cli.words import clock, json_option, print_json
+from vlmd.config import Settings, load_settings
+from vlmd.core.errors import UsageError
+from vlmd.core.messages import WindowAnswered
+from vlmd.core.names import shown
+from vlmd.core.tasks.events import Event, parse_answer
+from vlmd.supervisor.merging import events_task
+from vlmd.supervisor.trial import Trial
+
+
+@click.command(name="try")
+@click.argument("pipeline")
+@click.argument("video", type=click.Path(path_type=Path))
+@click.option("--windows", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many windows.")
+@json_option
+@click.pass_obj
+def trial(config: Path | None, pipeline: str, video: Path, count: int, as_json: bool) -> None:
+    """Ask PIPELINE about a few windows of VIDEO, spread evenly, and print what the model says."""
+    settings = load_settings(config)
+    settings.require_runnable()
+    if pipeline not in settings.pipelines:
+        raise UsageError(f"there is no pipeline {pipeline!r}; there is {', '.join(sorted(settings.pipelines))}")
+    found = asyncio.run(_try(settings, pipeline, video.absolute(), count, as_json))
+    if as_json:
+        print_json(found)
+
+
+async def _try(settings: Settings, pipeline: str, video: Path, count: int, as_json: bool) -> list[dict[str, Any]]:
+    attempt = Trial(settings, pipeline, lambda line: click.echo(line, err=True))
+    task = events_task(settings.pipelines[pipeline])
+    found = []
+    async for start_ms, end_ms, answer in attempt.answers(os.fsencode(video), count):
+        parsed = parse_answer(answer.text, answer.tokens, answer.usage.finish, task)
+        found.append(_document(start_ms, end_ms, answer, parsed.outcome, parsed.events))
+        if not as_json:
+            _print(found[-1])
+    return found
+
+
+def _document(
+    start_ms: int, end_ms: int, answer: WindowAnswered, outcome: str, events: list[Event]
+) -> dict[str, Any]:
+    return {
+        "start_s": start_ms / 1000,
+        "end_s": end_ms / 1000,
+        "outcome": outcome,
+        "events": [
+            {"label": event.label, "team": event.team, "confidence": event.confidence, "details": event.details}
+            for event in events
+        ],
+        "text": answer.text,
+        "prompt_tokens": answer.usage.prompt_tokens,
+        "new_tokens": answer.usage.new_tokens,
+        "generate_ms": answer.timings.generate_ms,
+    }
+
+
+def _print(window: dict[str, Any]) -> None:
+    span = f"{clock(window['start_s'])} to {clock(window['end_s'])}"
+    click.echo(f"{span}: {window['outcome']} ({window['prompt_tokens']} + {window['new_tokens']} tokens, {window['generate_ms']} ms)")
+    for line in window["text"].splitlines() or [""]:
+        click.echo(f"    {shown(line)}")
+
+
+COMMANDS = [trial]

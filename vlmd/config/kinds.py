@@ -1,0 +1,110 @@
+"""What a value of config.toml must look like: paths, names, patterns, devices, words of an answer.
+
+Every check raises `ValueError` with a sentence that reads on after "<dotted path>: ".
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
+
+DEMO_MODEL = "vlmd-demo"
+"""The model that comes with vlmd: a toy that knows only the synthetic game."""
+
+NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_DEVICE = re.compile(r"cpu|cuda:(0|[1-9][0-9]*)|GPU-[0-9A-Fa-f-]+")
+
+
+def _absolute(value: object, info: ValidationInfo) -> Path:
+    """`value` with `~` expanded; a relative path counts from the folder of the config file."""
+    if isinstance(value, Path):
+        value = str(value)
+    if not isinstance(value, str):
+        raise ValueError('expected a path in quotes, such as "~/vlmd/inbox"')
+    if not value or "\0" in value:
+        raise ValueError("expected a path; it is empty or holds a NUL character")
+    try:
+        expanded = Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError(
+            f'nobody knows which folder "{value.split("/")[0]}" is; write the path out'
+        ) from error
+    folder = (info.context or {}).get("folder") or Path.cwd()
+    return Path(os.path.normpath(os.path.join(folder, expanded)))
+
+
+def _model_path(value: object, info: ValidationInfo) -> str:
+    return DEMO_MODEL if value == DEMO_MODEL else str(_absolute(value, info))
+
+
+def _name(value: str) -> str:
+    if not NAME_PATTERN.fullmatch(value):
+        raise ValueError(
+            "expected a name of small letters, digits, '.', '_' and '-' that begins with a letter or digit "
+            "(it becomes the name of a folder)"
+        )
+    return value
+
+
+def _glob(value: str) -> str:
+    if not value or "/" in value:
+        raise ValueError('expected a pattern for a file\'s name, such as "*.part": not empty, without "/"')
+    return value
+
+
+def _devices(value: object) -> Literal["auto"] | tuple[str, ...]:
+    """ "auto", or every device by name; a list may name the CPU several times, a GPU once."""
+    if value == "auto":
+        return "auto"
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError('expected "auto" or a list such as ["cuda:0", "cuda:1"] or ["cpu"]')
+    for entry in value:
+        _check_device(entry)
+    twice = sorted({entry for entry in value if entry != "cpu" and value.count(entry) > 1})
+    if twice:
+        raise ValueError(f"a GPU gets one worker; named more than once: {', '.join(twice)}")
+    return tuple(value)
+
+
+def _check_device(entry: object) -> None:
+    if isinstance(entry, str) and entry.startswith("MIG-"):
+        raise ValueError(f"{entry} is a part of a GPU (MIG), which vlmd cannot use yet; name whole GPUs")
+    if not isinstance(entry, str) or not _DEVICE.fullmatch(entry):
+        raise ValueError(f'expected "cuda:N", a GPU\'s UUID ("GPU-…") or "cpu" in the list, not {entry!r}')
+
+
+def _words(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Words without the blanks around them: each holds something, no two differ only in case."""
+    stripped = tuple(word.strip() for word in words)
+    if "" in stripped:
+        raise ValueError("an entry of the list is empty")
+    seen: set[str] = set()
+    for word in stripped:
+        if word.casefold() in seen:
+            raise ValueError(f'"{word}" stands there more than once (capitals make no difference)')
+        seen.add(word.casefold())
+    return stripped
+
+
+def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+    if any(label.casefold() == "none" for label in labels):
+        raise ValueError('"None" cannot be a label: it is how the model says that there is no event')
+    return labels
+
+
+AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
+ModelPath = Annotated[str, BeforeValidator(_model_path)]
+Name = Annotated[str, AfterValidator(_name)]
+Globs = Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], Field(strict=False)]
+Devices = Annotated[Literal["auto"] | tuple[str, ...], PlainValidator(_devices)]
+Words = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_words)]
+Labels = Annotated[Words, Field(min_length=1), AfterValidator(_labels)]
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Few = Annotated[int, Field(ge=1, le=1000)]
+Seconds = Annotated[float, Field(ge=0.1, le=7 * 86400)]
+"""A limit or an interval; never zero, so that "never" and "at once" cannot be confused."""

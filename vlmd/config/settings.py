@@ -1,0 +1,247 @@
+"""The keys of config.toml, their defaults and their bounds. `config.toml` explains them to people."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
+
+from vlmd.config.kinds import (
+    DEMO_MODEL,
+    AbsolutePath,
+    Count,
+    Devices,
+    Few,
+    Globs,
+    Labels,
+    ModelPath,
+    Name,
+    Seconds,
+    Words,
+)
+from vlmd.core.errors import ConfigError
+from vlmd.core.messages import DecodeLimits
+from vlmd.core.tasks.prompts import EVENTS_PROMPT, JOB_VARIABLES, WINDOW_VARIABLES, unknown_variables
+from vlmd.core.video import seconds_to_ms
+from vlmd.core.windows import SlidingPlan
+
+SOCKET_PATH_BYTES = 107
+"""Longest path a Unix socket can have on Linux."""
+WINDOW_PICTURES = 1000
+"""Most pictures one window may show."""
+WINDOW_OVERLAP = 100
+"""Most windows one picture may be part of."""
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, nothing unknown, no text taken for a number."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
+    )
+
+
+class PathSettings(Section):
+    inbox: AbsolutePath = Path("~/vlmd/inbox")
+    results: AbsolutePath = Path("~/vlmd/results")
+    state: AbsolutePath = Path("~/.local/state/vlmd")
+
+    @field_validator("results", "state")
+    @classmethod
+    def _outside_inbox(cls, value: Path, info: ValidationInfo) -> Path:
+        inbox: Path | None = info.data.get("inbox")
+        if inbox is not None and value.is_relative_to(inbox):
+            raise ValueError(
+                "lies inside the inbox, where its files would be taken for videos; choose another folder"
+            )
+        return value
+
+    @field_validator("state")
+    @classmethod
+    def _socket_fits(cls, value: Path) -> Path:
+        size = len(os.fsencode(value / "vlmd.sock"))
+        if size > SOCKET_PATH_BYTES:
+            raise ValueError(
+                f"the socket's path below it would take {size} bytes, and Linux allows {SOCKET_PATH_BYTES}; "
+                "choose a shorter path"
+            )
+        return value
+
+    @property
+    def socket(self) -> Path:
+        return self.state / "vlmd.sock"
+
+    @property
+    def database(self) -> Path:
+        return self.state / "vlmd.db"
+
+
+class DeviceSettings(Section):
+    use: Devices = "auto"
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+
+
+class InboxSettings(Section):
+    settle_seconds: Seconds = 5.0
+    rescan_seconds: Seconds = 30.0
+    max_bytes: Annotated[int, Field(ge=1, le=1 << 50)] = 256 << 30
+    ignore: Globs = (".*", "*.part", "*.tmp", "*.crdownload", "*~")
+    default_pipeline: str | None = None
+
+
+class LimitSettings(Section):
+    max_windows: Count = 20_000
+    max_pixels: Annotated[int, Field(ge=4096, le=1 << 30)] = 8192 * 4320
+    decoder_memory_bytes: Annotated[int, Field(ge=256 << 20, le=1 << 44)] = 4 << 30
+    decoder_cpu_seconds: Count = 3600
+    decoder_stall_seconds: Seconds = 30.0
+    require_sandbox: bool = True
+    load_seconds: Seconds = 900.0
+    progress_seconds: Seconds = 120.0
+    window_failures: Few = 3
+    lease_windows: Few = 32
+    stop_seconds: Seconds = 60.0
+    start_failures: Few = 5
+
+    def for_decoder(self) -> DecodeLimits:
+        """What a decoder process is told."""
+        return DecodeLimits(
+            max_pixels=self.max_pixels,
+            memory_bytes=self.decoder_memory_bytes,
+            cpu_seconds=self.decoder_cpu_seconds,
+            stall_seconds=self.decoder_stall_seconds,
+            require_sandbox=self.require_sandbox,
+        )
+
+
+class ModelSettings(Section):
+    path: ModelPath
+    """An absolute folder, or `DEMO_MODEL`."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    max_batch: Few = 8
+    frame_edge: Annotated[int, Field(ge=16, le=8192)] = 448
+
+    @property
+    def is_demo(self) -> bool:
+        return self.path == DEMO_MODEL
+
+
+class WindowSettings(Section):
+    """All in seconds, but for `fps`."""
+
+    length: Annotated[float, Field(ge=0.04, le=3600)] = 3.0
+    step: Annotated[float, Field(ge=0.04, le=3600)] = 2.0
+    fps: Annotated[float, Field(ge=0.001, le=120)] = 5.0
+    from_: Annotated[float, Field(ge=0, le=1_000_000, alias="from")] = 0.0
+    until: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+
+    @field_validator("step")
+    @classmethod
+    def _bounded_overlap(cls, step: float, info: ValidationInfo) -> float:
+        length = info.data.get("length")
+        if length is not None and length > step * WINDOW_OVERLAP:
+            raise ValueError(
+                f"expected at least a hundredth of the length ({length / WINDOW_OVERLAP:g}), not {step:g}: "
+                f"every picture would be shown in more than {WINDOW_OVERLAP} windows"
+            )
+        return step
+
+    @field_validator("fps")
+    @classmethod
+    def _bounded_pictures(cls, fps: float, info: ValidationInfo) -> float:
+        length = info.data.get("length")
+        if length is not None and length * fps > WINDOW_PICTURES:
+            raise ValueError(
+                f"{length:g} seconds at {fps:g} pictures per second are more than the {WINDOW_PICTURES} "
+                "pictures a window may show; lower fps or length"
+            )
+        return fps
+
+    @field_validator("until")
+    @classmethod
+    def _after_from(cls, until: float | None, info: ValidationInfo) -> float | None:
+        begin = info.data.get("from_")
+        if until is not None and begin is not None and seconds_to_ms(until) <= seconds_to_ms(begin):
+            raise ValueError(f"expected a time after from ({begin:g}), not {until:g}")
+        return until
+
+    def plan(self) -> SlidingPlan:
+        """The same in milliseconds, as the planner wants it."""
+        return SlidingPlan(
+            length_ms=seconds_to_ms(self.length),
+            step_ms=seconds_to_ms(self.step),
+            fps=self.fps,
+            from_ms=seconds_to_ms(self.from_),
+            until_ms=None if self.until is None else seconds_to_ms(self.until),
+        )
+
+
+class PipelineSettings(Section):
+    model: str
+    """A name below `[models]`."""
+    task: Literal["events"] = "events"
+    labels: Labels
+    teams: Words = ("home", "away")
+    prompt: str = EVENTS_PROMPT
+    gap_seconds: Annotated[float, Field(ge=0, le=86400)] = 3.0
+    max_new_tokens: Annotated[int, Field(ge=1, le=65536)] = 256
+    window: WindowSettings = Field(default_factory=WindowSettings)
+
+    @field_validator("prompt")
+    @classmethod
+    def _fillable(cls, prompt: str, info: ValidationInfo) -> str:
+        if not prompt.strip():
+            raise ValueError("the prompt is empty; leave the key out for the default one")
+        if unknown := unknown_variables(prompt):
+            known = ", ".join(f"{{{name}}}" for name in sorted(JOB_VARIABLES | WINDOW_VARIABLES))
+            names = ", ".join(f"{{{name}}}" for name in unknown)
+            raise ValueError(f"nothing can be filled in for {names}; known are {known}")
+        if "{teams}" in prompt and info.data.get("teams") == ():
+            raise ValueError(
+                "the prompt asks for {teams}, and teams is empty; name teams or write another prompt"
+            )
+        return prompt
+
+
+class Settings(Section):
+    """All of config.toml. `load_settings` and `parse_settings` make it; the names in it are checked there."""
+
+    paths: PathSettings = Field(default_factory=PathSettings)
+    devices: DeviceSettings = Field(default_factory=DeviceSettings)
+    inbox: InboxSettings = Field(default_factory=InboxSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+    models: Mapping[Name, ModelSettings] = Field(default_factory=dict)
+    pipelines: Mapping[Name, PipelineSettings] = Field(default_factory=dict)
+    _source: Path | None = PrivateAttr(default=None)
+
+    def model_post_init(self, context: Any, /) -> None:
+        self._source = (context or {}).get("source")
+
+    @property
+    def source(self) -> Path | None:
+        """The file these settings come from; None for the built-in defaults."""
+        return self._source
+
+    def require_runnable(self) -> None:
+        """Raise `ConfigError` unless there is a model and a pipeline to run."""
+        missing = [kind for kind in ("model", "pipeline") if not getattr(self, f"{kind}s")]
+        if missing:
+            where = self.source or "config.toml (no config file was found)"
+            raise ConfigError([_HOW_TO_CHOOSE.format(missing=" and no ".join(missing), where=where)])
+
+
+_HOW_TO_CHOOSE = """\
+no {missing} is configured. vlmd does not choose a model for you: add both to {where}, for example
+
+    [models.qwen]
+    path = "/srv/models/Qwen2.5-VL-7B-Instruct"
+
+    [pipelines.soccer]
+    model = "qwen"
+    labels = ["Goal", "Corner", "Foul"]
+
+path = "vlmd-demo" takes the toy model that comes with vlmd. It knows only the synthetic game of the demo and
+sees nothing in real videos, so it is never chosen unless it is asked for by name."""

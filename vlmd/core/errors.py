@@ -1,0 +1,139 @@
+"""What can go wrong, by name.
+
+    VlmdError
+    ├─ UsageError          the caller asked for something that makes no sense
+    ├─ ConfigError         config.toml (or a flag) is wrong; lists every problem at once
+    ├─ MediaError          a file or video cannot be used; carries a Failure
+    ├─ WorkerError         a model cannot be loaded or cannot answer; carries a Failure
+    ├─ LinkError           a process said something that is not a message
+    └─ StoreError          the database refused: another daemon, a newer schema, damage
+
+A `Failure` is the same thing as data: it travels in messages, is stored, and is shown with its remedy.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Code(StrEnum):
+    """Why something failed; stored, shown, and stable: scripts match on these words."""
+
+    # a file in the inbox
+    EMPTY = "empty"
+    NOT_REGULAR = "not-regular"
+    UNREADABLE = "unreadable"
+    TOO_LARGE = "too-large"
+    UNKNOWN_PIPELINE = "unknown-pipeline"
+    NO_PIPELINE = "no-pipeline"
+    FILE_MISSING = "file-missing"
+    FILE_CHANGED = "file-changed"
+    # a video
+    NOT_VIDEO = "not-video"
+    TRUNCATED = "truncated"
+    NO_VIDEO_STREAM = "no-video-stream"
+    BAD_DIMENSIONS = "bad-dimensions"
+    UNDECODABLE = "undecodable"
+    TOO_MANY_WINDOWS = "too-many-windows"
+    NOTHING_IN_SPAN = "nothing-in-span"
+    # a decoder
+    DECODER_CRASHED = "decoder-crashed"
+    DECODER_LIMIT = "decoder-limit"
+    NO_SANDBOX = "no-sandbox"
+    # a worker
+    WORKER_LOST = "worker-lost"
+    OUT_OF_MEMORY = "out-of-memory"
+    NON_FINITE = "non-finite"
+    GENERATION_FAILED = "generation-failed"
+    WRONG_FRAMES = "wrong-frames"
+    MODEL_CANNOT_LOAD = "model-cannot-load"
+    GPU_UNUSABLE = "gpu-unusable"
+    # a job
+    CANCELLED = "cancelled"
+    MERGER_FAILED = "merger-failed"
+    MODEL_GONE = "model-gone"
+
+
+REMEDY: dict[Code, str] = {
+    Code.EMPTY: "copy the file again",
+    Code.NOT_REGULAR: "links, pipes and devices are not followed; put the video itself there, or use `vlmd submit`",
+    Code.UNREADABLE: "let the daemon's user read the file, then touch it",
+    Code.TOO_LARGE: "raise inbox.max_bytes in config.toml, or cut the video",
+    Code.UNKNOWN_PIPELINE: "name the folder after a pipeline of config.toml, or add one with that name",
+    Code.NO_PIPELINE: "put the file into a pipeline's folder, or set inbox.default_pipeline",
+    Code.FILE_MISSING: "put the file back, then `vlmd retry`",
+    Code.FILE_CHANGED: "a dropped file is taken anew once it has settled; submit a submitted one again",
+    Code.NOT_VIDEO: "the container format is not one vlmd opens; convert it, for example to mp4 or mkv",
+    Code.TRUNCATED: "the end of the file is missing; copy it again",
+    Code.NO_VIDEO_STREAM: "the file has no video stream; nothing can be looked at",
+    Code.BAD_DIMENSIONS: "the pictures are larger than limits.max_pixels allows; scale the video down",
+    Code.UNDECODABLE: "no picture could be decoded there; try to repair or re-encode the video",
+    Code.TOO_MANY_WINDOWS: "use a larger step, from/until, or raise limits.max_windows",
+    Code.NOTHING_IN_SPAN: "the pipeline's from/until leave nothing of this video",
+    Code.DECODER_CRASHED: "the video crashes its decoder; re-encode it, then `vlmd retry`",
+    Code.DECODER_LIMIT: "decoding took more time or memory than limits allow; re-encode the video or raise them",
+    Code.NO_SANDBOX: "run on Linux 5.13 or newer with Landlock, or set limits.require_sandbox = false",
+    Code.WORKER_LOST: "the worker died three times on it; see the log, then `vlmd retry`",
+    Code.OUT_OF_MEMORY: "use fewer frames, a smaller frame edge or a smaller max_batch, then `vlmd retry`",
+    Code.NON_FINITE: "the model computed NaN; try precision = \"bf16\" or \"fp32\", then `vlmd retry`",
+    Code.GENERATION_FAILED: "see the log for what the model raised, then `vlmd retry`",
+    Code.WRONG_FRAMES: "the worker answered for other frames than planned; report this, then `vlmd retry`",
+    Code.MODEL_CANNOT_LOAD: "check the model's path and files, then restart the daemon",
+    Code.GPU_UNUSABLE: "install a torch build that fits the driver, or set devices.use",
+    Code.CANCELLED: "`vlmd retry` takes it up again; what was answered is kept",
+    Code.MERGER_FAILED: "see the log, then `vlmd merge`",
+    Code.MODEL_GONE: "configure the model again, or `vlmd cancel` the job",
+}
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A code for machines and one sentence for people."""
+
+    code: Code
+    reason: str
+
+    @property
+    def remedy(self) -> str:
+        return REMEDY[self.code]
+
+
+class VlmdError(Exception):
+    """Base of everything vlmd raises on purpose."""
+
+
+class UsageError(VlmdError):
+    """The request cannot be carried out as asked."""
+
+
+class ConfigError(VlmdError):
+    """config.toml is wrong; `problems` holds one line per mistake."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class FailureError(VlmdError):
+    """Base of errors that carry a `Failure`."""
+
+    def __init__(self, code: Code, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.failure = Failure(code, reason)
+
+
+class MediaError(FailureError):
+    """A file or video cannot be used."""
+
+
+class WorkerError(FailureError):
+    """A model cannot be loaded, or cannot answer."""
+
+
+class LinkError(VlmdError):
+    """A process sent something that is not a message of the protocol."""
+
+
+class StoreError(VlmdError):
+    """The database cannot be used as it is."""

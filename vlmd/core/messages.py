@@ -1,0 +1,240 @@
+"""Every message between vlmd's processes, both directions side by side.
+
+They travel as length-prefixed msgpack on a socket pair of their own (`vlmd.link`), never on stdout: libraries
+print there. Delivery is at least once; effects are idempotent. What reads a link adds `Gone` at its end, so
+that end of file, a signal and a crash look alike.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from vlmd.core.answers import Timings, Token, Usage
+from vlmd.core.errors import Failure
+from vlmd.core.recipe import Recipe
+from vlmd.core.tasks.events import EventsTask
+from vlmd.core.video import FileRef, VideoIndex
+from vlmd.core.windows import Window
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Base of all: the class name is the tag on the wire."""
+
+
+# --- to a decoder ------------------------------------------------------------------------------------------
+
+
+class DecodeLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one decoder process may use; exceeding one is a reason code, not a crash of anything else."""
+
+    max_pixels: int = 8192 * 4320
+    memory_bytes: int = 4 << 30
+    """Address space of the decoder process (RLIMIT_AS)."""
+    cpu_seconds: int = 3600
+    stall_seconds: float = 30.0
+    """Longest silence between two signs of progress before it is killed."""
+    require_sandbox: bool = True
+
+
+class IndexVideo(Message):
+    """One pass over the packets of the video whose descriptor comes with this message."""
+
+    limits: DecodeLimits
+
+
+class DecodeFrames(Message):
+    """Decode the pictures at `pts` into the memory file that comes with this message, slot after slot.
+
+    A slot is height × width × 3 bytes of RGB. `seek` is a keyframe's ticks, or None for the beginning.
+    """
+
+    limits: DecodeLimits
+    pts: list[int]
+    seek: int | None
+    width: int
+    height: int
+    rotation: int
+
+
+# --- from a decoder ----------------------------------------------------------------------------------------
+
+
+class Sandboxed(Message):
+    """The decoder has locked itself up; `missing` names what this kernel could not give."""
+
+    missing: list[str]
+
+
+class IndexProgress(Message):
+    bytes_read: int
+
+
+class Indexed(Message):
+    index: VideoIndex
+
+
+class FrameDecoded(Message):
+    """The picture at `pts` lies in `slot`; slots come in ascending order, a skipped one cannot be decoded."""
+
+    slot: int
+    pts: int
+
+
+class DecodeProgress(Message):
+    """Still decoding towards the next wanted picture."""
+
+    packets: int
+
+
+class DecodeEnded(Message):
+    bad_packets: int
+
+
+class DecoderFailed(Message):
+    failure: Failure
+
+
+# --- to a worker -------------------------------------------------------------------------------------------
+
+
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Which checkpoint a worker loads, and how."""
+
+    name: str
+    path: str
+    revision: str
+    family: str
+    precision: str
+    max_batch: int
+    threads: int
+    """torch threads of a worker on the CPU."""
+
+
+class LoadModel(Message):
+    model: ModelSpec
+    device: str
+    """A torch device as the worker sees it: "cuda:0" or "cpu"."""
+
+
+class RunWindows(Message):
+    """A lease: the right, and the duty, to answer these windows of one video."""
+
+    lease: int
+    job: int
+    file: FileRef
+    width: int
+    height: int
+    rotation: int
+    windows: list[Window]
+    recipe: Recipe
+    limits: DecodeLimits
+
+
+class Cancel(Message):
+    lease: int
+
+
+class Shutdown(Message):
+    """Finish the batch in hand, answer it, and end."""
+
+
+# --- from a worker -----------------------------------------------------------------------------------------
+
+
+class Ready(Message):
+    device: str
+    model: str
+    precision: str
+    parameters: int
+    memory_bytes: int
+    """Bytes the loaded weights take."""
+    load_ms: int
+    versions: dict[str, str]
+
+
+class CannotStart(Message):
+    """The model does not load here and would not on a second try."""
+
+    failure: Failure
+
+
+class Beat(Message):
+    """Progress from the work itself: a shard loaded, a picture decoded, a token generated. Never from an idle thread."""
+
+    stage: str
+    lease: int | None = None
+    window: int | None = None
+    tokens: int = 0
+
+
+class BatchBegun(Message):
+    """These (lease, window) pairs are on the device now; if the worker dies, they may be why."""
+
+    windows: list[tuple[int, int]]
+
+
+class WindowAnswered(Message):
+    lease: int
+    window: int
+    pts: list[int]
+    """The pictures the model really saw."""
+    frame_digest: str
+    """sha256 over their pixels."""
+    text: str
+    tokens: list[Token]
+    recipe: Recipe
+    """The actual recipe."""
+    usage: Usage
+    timings: Timings
+
+
+class WindowFailed(Message):
+    """`retry` asks for another attempt; what will fail again the same way says False."""
+
+    lease: int
+    window: int
+    failure: Failure
+    retry: bool
+
+
+class LeaseEnded(Message):
+    """Every window of the lease was answered or failed; `void` says why the video itself could not be used."""
+
+    lease: int
+    void: Failure | None = None
+
+
+# --- to and from a merger ----------------------------------------------------------------------------------
+
+
+class MergeJob(Message):
+    """Parse and merge a job's stored answers. With a `target` the result is written there, else sent back."""
+
+    database: str
+    job: int
+    task: EventsTask
+    target: str | None
+
+
+class Merged(Message):
+    """`summary` is JSON: what lists show of a result. `body` is the result itself where none was written."""
+
+    summary: str
+    body: str = ""
+
+
+class MergeFailed(Message):
+    failure: Failure
+
+
+class Gone(Message):
+    """Added by the reader of a link: nothing more will come."""
+
+    exit: str
+
+
+ToDecoder = IndexVideo | DecodeFrames
+FromDecoder = Sandboxed | IndexProgress | Indexed | FrameDecoded | DecodeProgress | DecodeEnded | DecoderFailed
+ToWorker = LoadModel | RunWindows | Cancel | Shutdown
+FromWorker = Ready | CannotStart | Beat | BatchBegun | WindowAnswered | WindowFailed | LeaseEnded | Gone
+FromMerger = Merged | MergeFailed

@@ -1,0 +1,53 @@
+"""A recipe is everything that determines an answer; its digest keys the stored answers.
+
+Change anything here and exactly the windows it changes are asked again. An answer given under less than was
+asked (fewer pictures, a smaller edge) carries its actual recipe and is never taken for a full one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+FRAME_RULE = 1
+"""Version of how pictures are chosen and resized; raised when either would give other pixels."""
+
+
+class Generation(msgspec.Struct, frozen=True, kw_only=True):
+    """How an answer is generated: greedy, up to `max_new_tokens`."""
+
+    max_new_tokens: int = 256
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    model: str
+    """The model's name or folder as configured."""
+    revision: str
+    """sha256 over the checkpoint's files."""
+    family: str
+    precision: str
+    frame_edge: int
+    """Longest edge of a picture handed to the model, in pixels; smaller videos are not enlarged."""
+    fps: float
+    prompt: str
+    generation: Generation
+    frame_rule: int = FRAME_RULE
+
+    def digest(self) -> str:
+        """sha256 in hex over the fields in their order."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
+
+
+def window_seed(fingerprint: str, start_ms: int, end_ms: int, recipe_digest: str) -> int:
+    """A seed that depends on the window alone: not on batch, worker or attempt."""
+    key = f"{fingerprint}:{start_ms}:{end_ms}:{recipe_digest}".encode()
+    return int.from_bytes(hashlib.sha256(key).digest()[:8], "big")
+
+
+def fit_edge(width: int, height: int, edge: int) -> tuple[int, int]:
+    """Width and height scaled down so that the longer one is at most `edge`; never enlarged, never below 1."""
+    longest = max(width, height)
+    if longest <= edge:
+        return width, height
+    return max(1, round(width * edge / longest)), max(1, round(height * edge / longest))

@@ -1,0 +1,109 @@
+"""Sliding windows over a video: which spans there are, and which pictures each of them shows.
+
+Everything goes by presentation time, never by counting frames, so that variable frame rates, late starts
+and jumps in time cost nothing. A span is half-open, in milliseconds from the first picture.
+
+Inside a window, time is cut into buckets of one sampling interval, and the first picture presented in each
+bucket is shown. So no picture is shown twice, none from outside the window is shown, and overlapping windows
+share their pictures whenever the step is a whole number of intervals.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from fractions import Fraction
+
+import msgspec
+
+from vlmd.core.errors import Code, MediaError
+from vlmd.core.video import VideoIndex
+
+
+class SlidingPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Windows of `length_ms` every `step_ms`, `fps` pictures per second, between `from_ms` and `until_ms`."""
+
+    length_ms: int = 3000
+    step_ms: int = 2000
+    fps: float = 5.0
+    from_ms: int = 0
+    until_ms: int | None = None
+
+
+class Window(msgspec.Struct, frozen=True):
+    """One span of a video and the pictures that stand for it."""
+
+    index: int
+    start_ms: int
+    end_ms: int
+    pts: list[int]
+    """The pictures' presentation ticks, ascending, never empty."""
+    seek: int | None
+    """Where decoding may begin to get the first of them right; None is the very beginning of the file."""
+
+
+def plan_windows(index: VideoIndex, plan: SlidingPlan, limit: int) -> list[Window]:
+    """Every window of `plan` that shows at least one picture, in order; the last one may be shorter.
+
+    Together the windows hold every picture between `from_ms` and `until_ms` in their spans (if the step does
+    not exceed the length). Raises `MediaError` where nothing is left or where there are more than `limit`.
+    """
+    begin, end = _bounds(index, plan)
+    times = [index.ms(pts) for pts in index.pts]
+    numbers = _occupied(times, begin, end, plan)
+    if not numbers:
+        raise MediaError(Code.NOTHING_IN_SPAN, f"no picture is shown between {begin} ms and {end} ms")
+    if len(numbers) > limit:
+        raise MediaError(Code.TOO_MANY_WINDOWS, f"the plan makes {len(numbers)} windows; at most {limit} are allowed")
+    interval = Fraction(1000) / Fraction(str(plan.fps))
+    windows = []
+    for number in numbers:
+        start = begin + number * plan.step_ms
+        stop = min(start + plan.length_ms, end)
+        pts = [index.pts[i] for i in _sample(times, start, stop, interval)]
+        windows.append(Window(len(windows), start, stop, pts, seek_point(index.keyframes, pts[0])))
+    return windows
+
+
+def seek_point(keyframes: list[int], pts: int) -> int | None:
+    """The keyframe before the last one at or before `pts`; None for the beginning of the file.
+
+    One keyframe earlier than seems needed: streams with open groups of pictures lack frames, or show broken
+    ones, right after the keyframe that was sought to.
+    """
+    at = bisect_right(keyframes, pts) - 2
+    return keyframes[at] if at > 0 else None
+
+
+def _bounds(index: VideoIndex, plan: SlidingPlan) -> tuple[int, int]:
+    end = index.facts.duration_ms
+    return plan.from_ms, end if plan.until_ms is None else min(end, plan.until_ms)
+
+
+def _occupied(times: list[int], begin: int, end: int, plan: SlidingPlan) -> list[int]:
+    """Numbers of the windows in which a picture is shown, up to the first that reaches the end.
+
+    Goes by the pictures, not by the clock: a file that claims to last for years costs no more than its packets.
+    """
+    last = max(0, -((begin + plan.length_ms - end) // plan.step_ms))
+    numbers: set[int] = set()
+    for time in times[bisect_left(times, begin) : bisect_left(times, end)]:
+        newest = (time - begin) // plan.step_ms
+        oldest = max(0, (time - begin - plan.length_ms) // plan.step_ms + 1)
+        numbers.update(range(oldest, min(newest, last) + 1))
+    return sorted(numbers)
+
+
+def _sample(times: list[int], start: int, stop: int, interval: Fraction) -> list[int]:
+    """Positions in `times` of the first picture in every interval of [start, stop)."""
+    chosen = []
+    at, until = bisect_left(times, start), bisect_left(times, stop)
+    while at < until:
+        chosen.append(at)
+        bucket = int((times[at] - start) / interval)
+        at = _first_at(times, start + (bucket + 1) * interval, at + 1)
+    return chosen
+
+
+def _first_at(times: list[int], moment: Fraction, low: int) -> int:
+    """Position of the first time that is not before `moment`."""
+    return bisect_left(times, -(-moment.numerator // moment.denominator), low)

@@ -1,0 +1,165 @@
+"""The inbox loop: look, wait until files have settled, register or refuse them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+
+from vlmd.clock import now_ms
+from vlmd.config import Settings
+from vlmd.core import names
+from vlmd.core.errors import Code, Failure, MediaError
+from vlmd.core.video import FileIdentity, FileRef
+from vlmd.inbox.scan import Scan, Seen, scan
+from vlmd.inbox.settle import Settling
+from vlmd.inbox.watch import Watch
+from vlmd.media.opening import identify
+from vlmd.store import Store, files
+
+logger = logging.getLogger("vlmd.inbox")
+
+_SHORTEST_PAUSE = 0.25
+"""Seconds between two looks, however many hints arrive."""
+_CONFIG_REFUSALS = [Code.UNKNOWN_PIPELINE, Code.NO_PIPELINE, Code.TOO_LARGE, Code.UNREADABLE]
+"""Refusals that another configuration, or other permissions, may lift: looked at again when the daemon starts."""
+
+Voided = Callable[[list[int]], Awaitable[None]]
+"""Called with jobs that ended because their file changed."""
+
+
+class Inbox:
+    """Turns files that lie in the inbox into jobs, each exactly once."""
+
+    def __init__(self, settings: Settings, store: Store, wake: Callable[[], None], voided: Voided) -> None:
+        self._settings = settings
+        self._root = os.fsencode(settings.paths.inbox)
+        self._store = store
+        self._wake = wake
+        self._voided = voided
+        self._settling = Settling(settings.inbox.settle_seconds)
+        self._known: dict[bytes, FileIdentity] = {}
+        self._watch = Watch(self._root)
+        self.ignored = 0
+        self.problem: str | None = None
+        self.looks = 0
+
+    @property
+    def settling(self) -> list[str]:
+        """Files that may still grow, as they are shown."""
+        return sorted(names.shown(os.path.relpath(path, self._root)) for path in self._settling.paths())
+
+    async def run(self) -> None:
+        await self._store.write(files.forget_refusals, _CONFIG_REFUSALS, now_ms())
+        self._known = await self._store.write(files.known)
+        try:
+            while True:
+                await self.look()
+                await self._pause()
+        finally:
+            self._watch.stop()
+
+    async def look(self) -> None:
+        """One rescan: whatever has settled gets its job, or its refusal."""
+        self._watch.changed.clear()
+        found = await self._scan()
+        if found is None:
+            return
+        unknown = [entry for entry in found.seen if not await self._is_known(entry)]
+        for entry in self._settling.observe(unknown, time.monotonic()):
+            await self._take(entry)
+        self.ignored = found.ignored
+        self.looks += 1
+
+    async def _scan(self) -> Scan | None:
+        try:
+            self._watch.renew()
+            found = await asyncio.to_thread(scan, self._root, self._settings.inbox.ignore)
+        except OSError as error:
+            self._say(f"the inbox cannot be read: {error}; create {self._settings.paths.inbox} again")
+            return None
+        unreadable = [names.shown(folder) for folder in found.unreadable]
+        self._say(f"folders that cannot be listed: {', '.join(unreadable)}" if unreadable else self._watch.problem)
+        return found
+
+    def _say(self, problem: str | None) -> None:
+        if problem is not None and problem != self.problem:
+            logger.warning(problem)
+        self.problem = problem
+
+    async def _is_known(self, entry: Seen) -> bool:
+        known = self._known.get(entry.path)
+        if known is None or not _same(known, entry.identity):
+            return False
+        if known.device != entry.identity.device:
+            await self._store.write(files.refresh_device, entry.path, entry.identity.device)
+            self._known[entry.path] = entry.identity
+        return True
+
+    async def _take(self, entry: Seen) -> None:
+        """Register or refuse a settled file."""
+        try:
+            pipeline, base = self._place(entry.path)
+            identity = await asyncio.to_thread(self._inspect, entry)
+        except MediaError as error:
+            if error.failure.code != Code.FILE_MISSING:
+                await self._refuse(entry, error.failure)
+            return
+        if identity != entry.identity:
+            return
+        ref = FileRef(self._root, entry.path, identity)
+        name = names.shown(os.path.relpath(entry.path, self._root))
+        new = files.NewJob(file=ref, origin="inbox", pipeline=pipeline, name=name, base=base)
+        job_id, voided = await self._store.write(files.register, new, now_ms())
+        logger.info("job %d: %s", job_id, name)
+        await self._dealt_with(entry, voided)
+
+    def _place(self, path: bytes) -> tuple[str, str]:
+        """Pipeline and result base of a path: the first folder names the pipeline, the rest is kept."""
+        folders = os.path.relpath(path, self._root).split(b"/")
+        if len(folders) == 1:
+            pipeline = self._settings.inbox.default_pipeline
+            if pipeline is None:
+                raise MediaError(Code.NO_PIPELINE, "the file lies at the top of the inbox, and there is no default pipeline")
+        else:
+            pipeline = names.shown(folders.pop(0))
+        if pipeline not in self._settings.pipelines:
+            known = ", ".join(sorted(self._settings.pipelines))
+            raise MediaError(Code.UNKNOWN_PIPELINE, f"there is no pipeline {pipeline!r}; there is {known}")
+        return pipeline, f"{pipeline}/{names.result_base(b'/'.join(folders))}"
+
+    def _inspect(self, entry: Seen) -> FileIdentity:
+        identity = identify(self._root, entry.path)
+        limit = self._settings.inbox.max_bytes
+        if identity.size > limit:
+            raise MediaError(Code.TOO_LARGE, f"{identity.size} bytes; inbox.max_bytes is {limit}")
+        return identity
+
+    async def _refuse(self, entry: Seen, failure: Failure) -> None:
+        ref = FileRef(self._root, entry.path, entry.identity)
+        voided = await self._store.write(files.refuse, ref, "inbox", failure, now_ms())
+        logger.warning("refused %s: %s (%s)", names.shown(entry.path), failure.reason, failure.remedy)
+        await self._dealt_with(entry, voided)
+
+    async def _dealt_with(self, entry: Seen, voided: list[int]) -> None:
+        self._known[entry.path] = entry.identity
+        self._settling.forget(entry.path)
+        await self._voided(voided)
+        self._wake()
+
+    async def _pause(self) -> None:
+        """Until the next look: soon while files settle, at a hint, or after the rescan period."""
+        inbox = self._settings.inbox
+        period = min(inbox.settle_seconds, inbox.rescan_seconds) if self._settling.paths() else inbox.rescan_seconds
+        await asyncio.sleep(_SHORTEST_PAUSE)
+        try:
+            await asyncio.wait_for(self._watch.changed.wait(), max(0.0, period - _SHORTEST_PAUSE))
+        except TimeoutError:
+            return
+
+
+def _same(a: FileIdentity, b: FileIdentity) -> bool:
+    """The same content, as far as stat can tell; device numbers may change at a reboot."""
+    return (a.inode, a.size, a.mtime_ns) == (b.inode, b.size, b.mtime_ns)

@@ -1,0 +1,118 @@
+"""Framed messages over a socket pair, with file descriptors where needed.
+
+A frame is a 4-byte big-endian length and that many bytes of msgpack. `Link` is the blocking end (workers,
+decoders); the supervisor reads the same frames through asyncio (`read_frame`). Anything that is not a message
+of the expected kind raises `LinkError`: garbage ends a link, it is never guessed at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from vlmd.core.errors import LinkError
+
+MAX_FRAME = 256 << 20
+_HEADER = struct.Struct(">I")
+_PR_SET_PDEATHSIG = 1
+
+T = TypeVar("T")
+
+
+def encode_frame(message: msgspec.Struct) -> bytes:
+    body = msgspec.msgpack.encode(message)
+    return _HEADER.pack(len(body)) + body
+
+
+class Link(Generic[T]):
+    """The blocking end of a socket pair, receiving messages of type `T`. Sending is safe from any thread."""
+
+    def __init__(self, sock: socket.socket, receives: Any) -> None:
+        self._socket = sock
+        self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(receives)
+        self._lock = threading.Lock()
+
+    def send(self, message: msgspec.Struct, fds: Sequence[int] = ()) -> None:
+        frame = encode_frame(message)
+        with self._lock:
+            sent = socket.send_fds(self._socket, [frame], list(fds)) if fds else 0
+            self._socket.sendall(frame[sent:])
+
+    def receive(self, timeout: float | None = None) -> T | None:
+        """The next message, or None at the end of the link. Raises TimeoutError after `timeout` seconds."""
+        message, fds = self.receive_with_fds(0, timeout)
+        for fd in fds:
+            os.close(fd)
+        return message
+
+    def receive_with_fds(self, count: int, timeout: float | None = None) -> tuple[T | None, list[int]]:
+        """The next message, and up to `count` descriptors that came with its first bytes.
+
+        It must be there as a whole within `timeout` seconds: a peer that sends byte after byte gains nothing.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        self._wait_until(deadline)
+        try:
+            data, fds, _, _ = socket.recv_fds(self._socket, _HEADER.size, count)
+            header = data + self._read(_HEADER.size - len(data), deadline) if data else b""
+            if not header:
+                return None, fds
+            (length,) = _HEADER.unpack(header)
+            if length > MAX_FRAME:
+                raise LinkError(f"a frame of {length} bytes was announced; at most {MAX_FRAME} are allowed")
+            return self._decode(self._read(length, deadline)), fds
+        except (ConnectionResetError, EOFError):
+            return None, []
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _read(self, length: int, deadline: float | None) -> bytes:
+        parts = bytearray()
+        while len(parts) < length:
+            self._wait_until(deadline)
+            part = self._socket.recv(min(length - len(parts), 1 << 20))
+            if not part:
+                raise EOFError
+            parts += part
+        return bytes(parts)
+
+    def _wait_until(self, deadline: float | None) -> None:
+        """Let the next operation last until `deadline`."""
+        self._socket.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
+
+    def _decode(self, body: bytes) -> T:
+        try:
+            return self._decoder.decode(body)
+        except msgspec.DecodeError as error:
+            raise LinkError(f"not a message: {error}") from error
+
+
+async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
+    """The body of the next frame, or None at the end of the link."""
+    try:
+        (length,) = _HEADER.unpack(await reader.readexactly(_HEADER.size))
+        if length > MAX_FRAME:
+            raise LinkError(f"a frame of {length} bytes was announced; at most {MAX_FRAME} are allowed")
+        return await reader.readexactly(length)
+    except (asyncio.IncompleteReadError, ConnectionResetError):
+        return None
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when the thread that started it ends; leave at once if it is gone already."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent:
+        os._exit(1)

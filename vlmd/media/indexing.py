@@ -1,0 +1,138 @@
+"""Indexing a video: when every picture is shown, from one pass over its packets.
+
+Packets are believed where each has a time of its own, none is damaged, and decoding the beginning of the
+stream presents exactly what its packets announce. Otherwise (old AVI files, damage, recordings glued together,
+streams without times) all of it is decoded, so that the index does not promise a picture that is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from math import ceil, floor
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from vlmd.core.errors import Code, MediaError
+from vlmd.core.messages import DecodeLimits
+from vlmd.core.video import VideoFacts, VideoIndex
+from vlmd.media.container import (
+    Demuxer,
+    PacketDecoder,
+    interval_ticks,
+    open_container,
+    open_video_stream,
+    tick_seconds,
+    too_large,
+)
+from vlmd.media.fingerprint import Fingerprint
+from vlmd.media.presentation import Clock
+from vlmd.media.scan import PacketScan, Picture
+
+_LONGEST_MS = 10 * 366 * 86_400_000
+"""Ten years; times beyond are damage, and would not fit the arithmetic of others."""
+_INEXACT_SEEKING = {"ogg"}
+"""Containers in which a seek does not lead to the keyframe that was asked for."""
+
+
+class IndexJob:
+    """One `IndexVideo` request. `on_progress` is called often, with the bytes read so far."""
+
+    def __init__(self, fd: int, size: int, limits: DecodeLimits, on_progress: Callable[[int], None]) -> None:
+        self._fd = fd
+        self._size = size
+        self._limits = limits
+        self._on_progress = on_progress
+        self._fingerprint = Fingerprint(fd, self._beat)
+        self._container, self._stream = self._open()
+        self._scan = PacketScan(self._stream)
+        self._picture: Picture | None = None
+        self._bad_packets = 0
+
+    def run(self) -> VideoIndex:
+        """The index. Raises `MediaError`."""
+        self._read_packets()
+        pts, exact = self._times()
+        if not pts or self._picture is None:
+            raise MediaError(Code.UNDECODABLE, "no picture of it can be decoded")
+        time_base = tick_seconds(self._stream)
+        return VideoIndex(
+            facts=self._facts(pts, self._picture),
+            time_base=(time_base.numerator, time_base.denominator),
+            pts=pts,
+            keyframes=self._scan.keyframes_among(pts) if exact and self._can_be_sought(self._picture) else [],
+        )
+
+    def _read_packets(self) -> None:
+        demuxer = Demuxer(self._container)
+        for packet in demuxer.packets():
+            self._scan.add(packet)
+            self._beat()
+        self._scan.end()
+        self._picture = self._scan.picture
+        self._bad_packets = demuxer.errors + self._scan.corrupt_packets
+
+    def _times(self) -> tuple[list[int], bool]:
+        """When pictures are shown, and whether these are the very times of their packets."""
+        if not self._bad_packets and (believed := self._scan.believed()):
+            return believed, True
+        decoded = self._decode_everything()
+        announced = self._scan.announced()
+        return decoded, announced is not None and set(decoded) <= set(announced)
+
+    def _decode_everything(self) -> list[int]:
+        container, stream = self._open()
+        clock = Clock(tick_seconds(stream), interval_ticks(stream))
+        demuxer, decoder = Demuxer(container), PacketDecoder(stream)
+        times = []
+        for frame in decoder.frames(demuxer.packets(stream), self._beat):
+            self._picture = self._picture or Picture.of(frame)
+            times.append(clock.show(frame.pts, frame.dts))
+        self._bad_packets = max(self._bad_packets, demuxer.errors + decoder.bad_packets)
+        return times
+
+    def _facts(self, pts: list[int], picture: Picture) -> VideoFacts:
+        if picture.width * picture.height > self._limits.max_pixels:
+            raise too_large(picture.width, picture.height, self._limits)
+        tick_ms = 1000 * tick_seconds(self._stream)
+        duration_ms = ceil((pts[-1] - pts[0] + self._scan.last_duration()) * tick_ms)
+        start_ms = floor(pts[0] * tick_ms)
+        if max(duration_ms, abs(start_ms)) > _LONGEST_MS:
+            raise MediaError(Code.UNDECODABLE, "its pictures' times make no sense")
+        upright = picture.rotation % 180 == 0
+        return VideoFacts(
+            fingerprint=self._fingerprint.finish(),
+            size_bytes=self._size,
+            container=self._container.format.name,
+            codec=self._stream.codec_context.name,
+            pixel_format=picture.pixel_format,
+            width=picture.width if upright else picture.height,
+            height=picture.height if upright else picture.width,
+            rotation=picture.rotation,
+            duration_ms=duration_ms,
+            start_ms=start_ms,
+            frames=len(pts),
+            truncated=self._scan.truncated(_seconds(self._container.duration)),
+            bad_packets=self._bad_packets,
+        )
+
+    def _can_be_sought(self, picture: Picture) -> bool:
+        # H.264 4:4:4 decodes to other pixels after a seek: FFmpeg's work-around for old x264 builds depends
+        # on a message that stands only at the beginning of the stream.
+        full_chroma = "444" in picture.pixel_format or picture.pixel_format.startswith("gbr")
+        if self._stream.codec_context.name == "h264" and full_chroma:
+            return False
+        return self._container.format.name not in _INEXACT_SEEKING
+
+    def _open(self) -> tuple[InputContainer, VideoStream]:
+        container = open_container(self._fd, self._limits, self._fingerprint.saw)
+        return container, open_video_stream(container, self._limits)
+
+    def _beat(self) -> None:
+        self._on_progress(self._fingerprint.done)
+
+
+def _seconds(container_time: int | None) -> Fraction | None:
+    return None if container_time is None else Fraction(container_time, av.time_base)

@@ -1,0 +1,5 @@
+"""Results: what a job's answers come to, and the files they are written to.
+
+    result   answers → one document (pure)
+    write    whole or absent files
+"""

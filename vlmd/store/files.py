@@ -1,0 +1,144 @@
+"""Verbs for files: what was seen in the inbox or submitted, and the jobs that follow from it."""
+
+from __future__ import annotations
+
+import aiosqlite
+import msgspec
+
+from vlmd.core.errors import Code, Failure
+from vlmd.core.states import ACTIVE_JOBS
+from vlmd.core.video import FileIdentity, FileRef
+from vlmd.store.rows import change, every, insert, one
+
+_ACTIVE = ", ".join(f"'{state}'" for state in ACTIVE_JOBS)
+
+
+class NewJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job to be: which file, which pipeline, how it is called and where its result is to lie."""
+
+    file: FileRef
+    origin: str
+    pipeline: str
+    name: str
+    base: str
+    priority: int = 0
+
+
+async def register(db: aiosqlite.Connection, new: NewJob, now: int) -> tuple[int, list[int]]:
+    """A job for a file. The same file in the same pipeline keeps the job it has while that is under way.
+
+    Returns the job's id, and the ids of jobs that ended because this content took their file's place.
+    """
+    voided = await supersede(db, new.file.path, now, keep=new.file.identity)
+    file_id = await _file(db, new.file, new.origin, now)
+    running = await one(
+        db, f"SELECT id FROM jobs WHERE file_id = ? AND pipeline = ? AND state IN ({_ACTIVE})", (file_id, new.pipeline)
+    )
+    if running is not None:
+        return running["id"], voided
+    values = (file_id, new.pipeline, new.name, new.base, new.priority, now, now)
+    job_id = await insert(
+        db,
+        "INSERT INTO jobs (file_id, pipeline, name, base, priority, state, created_at, changed_at)"
+        " VALUES (?, ?, ?, ?, ?, 'indexing', ?, ?)",
+        values,
+    )
+    return job_id, voided
+
+
+async def refuse(db: aiosqlite.Connection, file: FileRef, origin: str, failure: Failure, now: int) -> list[int]:
+    """Record that the file cannot have a job, and why. Returns the ids of jobs its earlier content had."""
+    voided = await supersede(db, file.path, now, keep=None)
+    await _insert_file(db, file, origin, "refused", failure, now)
+    return voided
+
+
+async def supersede(db: aiosqlite.Connection, path: bytes, now: int, keep: FileIdentity | None) -> list[int]:
+    """Close the rows of `path` whose content is not `keep`; their unfinished jobs are void. Returns those jobs."""
+    voided: list[int] = []
+    rows = await every(db, "SELECT * FROM files WHERE path = ? AND state <> 'superseded'", (path,))
+    for row in rows:
+        if row["state"] == "registered" and keep is not None and _same(_identity(row), keep):
+            continue
+        await change(db, "UPDATE files SET state = 'superseded', changed_at = ? WHERE id = ?", (now, row["id"]))
+        jobs = await every(db, f"SELECT id FROM jobs WHERE file_id = ? AND state IN ({_ACTIVE})", (row["id"],))
+        voided += [job["id"] for job in jobs]
+    for job_id in voided:
+        await end(db, job_id, "cancelled", Failure(Code.FILE_CHANGED, "the file changed before its job was done"), now)
+    return voided
+
+
+async def known(db: aiosqlite.Connection) -> dict[bytes, FileIdentity]:
+    """The newest content of every path that was ever seen."""
+    return {row["path"]: _identity(row) for row in await every(db, "SELECT * FROM files WHERE state <> 'superseded'")}
+
+
+async def forget_refusals(db: aiosqlite.Connection, codes: list[Code], now: int) -> None:
+    """Let the inbox look again at files that were refused for a reason the configuration may have removed."""
+    marks = ", ".join("?" for _ in codes)
+    await change(
+        db,
+        f"UPDATE files SET state = 'superseded', changed_at = ? WHERE state = 'refused' AND code IN ({marks})",
+        (now, *codes),
+    )
+
+
+async def refresh_device(db: aiosqlite.Connection, path: bytes, device: int) -> None:
+    """Device numbers may change at a reboot or remount; that is no other content."""
+    await change(db, "UPDATE files SET device = ? WHERE path = ? AND state <> 'superseded'", (device, path))
+
+
+async def end(db: aiosqlite.Connection, job_id: int, state: str, failure: Failure, now: int) -> None:
+    """End a job without a result: its leased windows go back, so that late answers find no lease, and twins wake."""
+    await change(
+        db,
+        "UPDATE windows SET state = 'queued', lease = NULL, changed_at = ? WHERE job_id = ? AND state = 'leased'",
+        (now, job_id),
+    )
+    await change(
+        db,
+        "UPDATE jobs SET state = ?, code = ?, reason = ?, finished_at = ?, changed_at = ? WHERE id = ?",
+        (state, failure.code, failure.reason, now, now, job_id),
+    )
+    await wake_twins(db, job_id, now)
+
+
+async def wake_twins(db: aiosqlite.Connection, job_id: int, now: int) -> None:
+    """Jobs that waited for this one look again at what is left to ask."""
+    await change(
+        db,
+        "UPDATE jobs SET state = 'indexing', changed_at = ? WHERE state = 'waiting' AND (fingerprint, recipe) ="
+        " (SELECT fingerprint, recipe FROM jobs WHERE id = ?)",
+        (now, job_id),
+    )
+
+
+def file_ref(row: aiosqlite.Row) -> FileRef:
+    """The file of a row that carries a file's columns."""
+    return FileRef(row["root"], row["path"], _identity(row))
+
+
+async def _file(db: aiosqlite.Connection, file: FileRef, origin: str, now: int) -> int:
+    row = await one(db, "SELECT id FROM files WHERE path = ? AND state = 'registered'", (file.path,))
+    return row["id"] if row is not None else await _insert_file(db, file, origin, "registered", None, now)
+
+
+async def _insert_file(
+    db: aiosqlite.Connection, file: FileRef, origin: str, state: str, failure: Failure | None, now: int
+) -> int:
+    identity = file.identity
+    why = (failure.code, failure.reason) if failure else (None, None)
+    return await insert(
+        db,
+        "INSERT INTO files (root, path, device, inode, size, mtime_ns, origin, state, code, reason, changed_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (file.root, file.path, *msgspec.structs.astuple(identity), origin, state, *why, now),
+    )
+
+
+def _identity(row: aiosqlite.Row) -> FileIdentity:
+    return FileIdentity(row["device"], row["inode"], row["size"], row["mtime_ns"])
+
+
+def _same(a: FileIdentity, b: FileIdentity) -> bool:
+    return (a.inode, a.size, a.mtime_ns) == (b.inode, b.size, b.mtime_ns)

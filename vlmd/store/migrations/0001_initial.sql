@@ -1,0 +1,207 @@
+-- The first schema: files, jobs, windows, leases, answers, and a row for every transition.
+
+-- A file somebody dropped or submitted, as it was when it had settled. Names are bytes: they may be anything.
+CREATE TABLE files (
+    id          INTEGER PRIMARY KEY,
+    root        BLOB NOT NULL,
+    path        BLOB NOT NULL,
+    device      INTEGER NOT NULL,
+    inode       INTEGER NOT NULL,
+    size        INTEGER NOT NULL,
+    mtime_ns    INTEGER NOT NULL,
+    origin      TEXT NOT NULL CHECK (origin IN ('inbox', 'submit')),
+    state       TEXT NOT NULL CHECK (state IN ('registered', 'refused', 'superseded')),
+    code        TEXT,
+    reason      TEXT,
+    changed_at  INTEGER NOT NULL,
+    CHECK ((state = 'refused' AND code IS NOT NULL) OR state <> 'refused')
+) STRICT;
+CREATE INDEX files_by_path ON files (path, state);
+
+-- Everything that determines an answer, once, under its digest.
+CREATE TABLE recipes (digest TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+
+-- One video in one pipeline. `base` is the result's path before another video's claim on it. Counters are kept by triggers, so that a screen costs no scan.
+CREATE TABLE jobs (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    file_id       INTEGER NOT NULL REFERENCES files (id),
+    pipeline      TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    base          TEXT NOT NULL,
+    priority      INTEGER NOT NULL DEFAULT 0,
+    state         TEXT NOT NULL CHECK (state IN ('indexing', 'waiting', 'queued', 'running', 'merging', 'done',
+                                                 'failed', 'cancelled', 'quarantined')),
+    code          TEXT,
+    reason        TEXT,
+    fresh         INTEGER NOT NULL DEFAULT 0 CHECK (fresh IN (0, 1)),
+    fingerprint   TEXT,
+    facts         TEXT,
+    recipe        TEXT REFERENCES recipes (digest),
+    model         TEXT,
+    result        TEXT,
+    total         INTEGER NOT NULL DEFAULT 0,
+    leased        INTEGER NOT NULL DEFAULT 0,
+    answered      INTEGER NOT NULL DEFAULT 0,
+    failed        INTEGER NOT NULL DEFAULT 0,
+    reused        INTEGER NOT NULL DEFAULT 0,
+    summary       TEXT,
+    created_at    INTEGER NOT NULL,
+    started_at    INTEGER,
+    finished_at   INTEGER,
+    changed_at    INTEGER NOT NULL,
+    CHECK (state NOT IN ('failed', 'cancelled', 'quarantined') OR code IS NOT NULL),
+    CHECK (state NOT IN ('queued', 'running', 'merging', 'done') OR (fingerprint IS NOT NULL AND recipe IS NOT NULL)),
+    CHECK (state NOT IN ('merging', 'done') OR answered + failed = total)
+) STRICT;
+CREATE INDEX jobs_by_state ON jobs (state, priority, id);
+CREATE INDEX jobs_by_video ON jobs (fingerprint, recipe);
+CREATE INDEX jobs_by_result ON jobs (result);
+CREATE INDEX jobs_by_file ON jobs (file_id);
+
+-- A worker's right to a run of windows. Its number is never used again: it fences late answers.
+CREATE TABLE leases (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id      INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    worker      TEXT NOT NULL,
+    granted_at  INTEGER NOT NULL
+) STRICT;
+
+-- What a model said of one span of one video under one recipe. Never changed once written.
+CREATE TABLE answers (
+    id             INTEGER PRIMARY KEY,
+    fingerprint    TEXT NOT NULL,
+    start_ms       INTEGER NOT NULL,
+    end_ms         INTEGER NOT NULL,
+    asked          TEXT NOT NULL REFERENCES recipes (digest),
+    actual         TEXT NOT NULL REFERENCES recipes (digest),
+    text           TEXT NOT NULL,
+    tokens         BLOB NOT NULL,
+    finish         TEXT NOT NULL,
+    frame_times_ms TEXT NOT NULL,
+    frames_asked   INTEGER NOT NULL,
+    frame_digest   TEXT NOT NULL,
+    prompt_tokens  INTEGER NOT NULL,
+    new_tokens     INTEGER NOT NULL,
+    worker         TEXT NOT NULL,
+    attempt        INTEGER NOT NULL,
+    batch          INTEGER NOT NULL,
+    prepare_ms     INTEGER NOT NULL,
+    generate_ms    INTEGER NOT NULL,
+    answered_at    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX answers_by_question ON answers (fingerprint, asked, start_ms, end_ms);
+
+-- The unit of work, of checkpoint and of failure.
+CREATE TABLE windows (
+    id          INTEGER PRIMARY KEY,
+    job_id      INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    idx         INTEGER NOT NULL,
+    start_ms    INTEGER NOT NULL,
+    end_ms      INTEGER NOT NULL CHECK (end_ms > start_ms),
+    pts         BLOB NOT NULL,
+    times_ms    TEXT NOT NULL,
+    seek        INTEGER,
+    state       TEXT NOT NULL CHECK (state IN ('queued', 'leased', 'answered', 'failed')),
+    lease       INTEGER REFERENCES leases (id),
+    attempt     INTEGER NOT NULL DEFAULT 0,
+    failures    INTEGER NOT NULL DEFAULT 0,
+    answer_id   INTEGER REFERENCES answers (id),
+    code        TEXT,
+    reason      TEXT,
+    changed_at  INTEGER NOT NULL,
+    UNIQUE (job_id, idx),
+    CHECK ((state = 'leased') = (lease IS NOT NULL)),
+    CHECK ((state = 'answered') = (answer_id IS NOT NULL)),
+    CHECK (state <> 'failed' OR code IS NOT NULL)
+) STRICT;
+CREATE INDEX windows_by_state ON windows (job_id, state, idx);
+CREATE INDEX windows_by_lease ON windows (lease) WHERE lease IS NOT NULL;
+
+-- Every change of state of anything, in order: what happened, when, and why.
+CREATE TABLE transitions (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    at          INTEGER NOT NULL,
+    entity      TEXT NOT NULL CHECK (entity IN ('file', 'job', 'window')),
+    entity_id   INTEGER NOT NULL,
+    job_id      INTEGER,
+    old         TEXT,
+    new         TEXT NOT NULL,
+    code        TEXT,
+    reason      TEXT
+) STRICT;
+CREATE INDEX transitions_by_job ON transitions (job_id, id);
+
+-- The arrows of the state machines; anything else is refused.
+CREATE TABLE legal (entity TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, PRIMARY KEY (entity, old, new)) STRICT;
+INSERT INTO legal VALUES
+    ('file', 'registered', 'superseded'), ('file', 'refused', 'superseded'),
+    ('job', 'indexing', 'waiting'), ('job', 'indexing', 'queued'), ('job', 'indexing', 'merging'),
+    ('job', 'indexing', 'quarantined'), ('job', 'waiting', 'indexing'), ('job', 'queued', 'running'),
+    ('job', 'queued', 'indexing'), ('job', 'running', 'merging'), ('job', 'running', 'indexing'),
+    ('job', 'merging', 'done'), ('job', 'merging', 'indexing'), ('job', 'done', 'merging'), ('job', 'failed', 'merging'),
+    ('job', 'done', 'indexing'), ('job', 'failed', 'indexing'), ('job', 'cancelled', 'indexing'),
+    ('job', 'quarantined', 'indexing'),
+    ('job', 'indexing', 'cancelled'), ('job', 'waiting', 'cancelled'), ('job', 'queued', 'cancelled'),
+    ('job', 'running', 'cancelled'), ('job', 'merging', 'cancelled'),
+    ('job', 'indexing', 'failed'), ('job', 'waiting', 'failed'), ('job', 'queued', 'failed'),
+    ('job', 'running', 'failed'), ('job', 'merging', 'failed'),
+    ('window', 'queued', 'leased'), ('window', 'leased', 'answered'), ('window', 'leased', 'queued'),
+    ('window', 'leased', 'failed');
+
+CREATE TRIGGER files_arrows BEFORE UPDATE OF state ON files WHEN OLD.state <> NEW.state
+    AND NOT EXISTS (SELECT 1 FROM legal WHERE entity = 'file' AND old = OLD.state AND new = NEW.state)
+BEGIN SELECT RAISE(ABORT, 'illegal transition of a file'); END;
+
+CREATE TRIGGER jobs_arrows BEFORE UPDATE OF state ON jobs WHEN OLD.state <> NEW.state
+    AND NOT EXISTS (SELECT 1 FROM legal WHERE entity = 'job' AND old = OLD.state AND new = NEW.state)
+BEGIN SELECT RAISE(ABORT, 'illegal transition of a job'); END;
+
+CREATE TRIGGER windows_arrows BEFORE UPDATE OF state ON windows WHEN OLD.state <> NEW.state
+    AND NOT EXISTS (SELECT 1 FROM legal WHERE entity = 'window' AND old = OLD.state AND new = NEW.state)
+BEGIN SELECT RAISE(ABORT, 'illegal transition of a window'); END;
+
+CREATE TRIGGER files_born AFTER INSERT ON files BEGIN
+    INSERT INTO transitions (at, entity, entity_id, new, code, reason)
+    VALUES (NEW.changed_at, 'file', NEW.id, NEW.state, NEW.code, NEW.reason);
+END;
+CREATE TRIGGER files_moved AFTER UPDATE OF state ON files WHEN OLD.state <> NEW.state BEGIN
+    INSERT INTO transitions (at, entity, entity_id, old, new, code, reason)
+    VALUES (NEW.changed_at, 'file', NEW.id, OLD.state, NEW.state, NEW.code, NEW.reason);
+END;
+
+CREATE TRIGGER jobs_born AFTER INSERT ON jobs BEGIN
+    INSERT INTO transitions (at, entity, entity_id, job_id, new) VALUES (NEW.changed_at, 'job', NEW.id, NEW.id, NEW.state);
+END;
+CREATE TRIGGER jobs_moved AFTER UPDATE OF state ON jobs WHEN OLD.state <> NEW.state BEGIN
+    INSERT INTO transitions (at, entity, entity_id, job_id, old, new, code, reason)
+    VALUES (NEW.changed_at, 'job', NEW.id, NEW.id, OLD.state, NEW.state, NEW.code, NEW.reason);
+END;
+
+CREATE TRIGGER windows_moved AFTER UPDATE OF state ON windows WHEN OLD.state <> NEW.state BEGIN
+    INSERT INTO transitions (at, entity, entity_id, job_id, old, new, code, reason)
+    VALUES (NEW.changed_at, 'window', NEW.id, NEW.job_id, OLD.state, NEW.state, NEW.code, NEW.reason);
+    UPDATE jobs SET
+        leased   = leased   + (NEW.state = 'leased')   - (OLD.state = 'leased'),
+        answered = answered + (NEW.state = 'answered') - (OLD.state = 'answered'),
+        failed   = failed   + (NEW.state = 'failed')   - (OLD.state = 'failed')
+    WHERE id = NEW.job_id;
+END;
+CREATE TRIGGER windows_born AFTER INSERT ON windows BEGIN
+    UPDATE jobs SET
+        total    = total + 1,
+        answered = answered + (NEW.state = 'answered'),
+        reused   = reused   + (NEW.state = 'answered')
+    WHERE id = NEW.job_id;
+END;
+CREATE TRIGGER windows_dropped AFTER DELETE ON windows BEGIN
+    UPDATE jobs SET
+        total    = total - 1,
+        leased   = leased   - (OLD.state = 'leased'),
+        answered = answered - (OLD.state = 'answered'),
+        failed   = failed   - (OLD.state = 'failed')
+    WHERE id = OLD.job_id;
+END;
+
+-- Answers are facts.
+CREATE TRIGGER answers_fixed BEFORE UPDATE ON answers
+BEGIN SELECT RAISE(ABORT, 'answers are never changed'); END;

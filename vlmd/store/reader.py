@@ -1,0 +1,119 @@
+"""Snapshots of the database for everybody who does not write it: the merger, the control API, the command line.
+
+Every function takes a read-only connection; what it returns is one consistent moment, and plain data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vlmd.core.answers import StoredAnswer, StoredWindow, Token
+from vlmd.core.errors import StoreError
+
+
+@contextlib.contextmanager
+def snapshot(path: Path) -> Iterator[sqlite3.Connection]:
+    """A read-only connection inside one transaction. Raises `StoreError` where there is no database."""
+    if not path.exists():
+        raise StoreError(f"there is no database at {path}; has vlmd ever run with this configuration?")
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=5)
+    connection.row_factory = sqlite3.Row
+    try:
+        connection.execute("BEGIN")
+        yield connection
+    finally:
+        connection.close()
+
+
+def job(db: sqlite3.Connection, job_id: int) -> dict[str, Any] | None:
+    """A job's row with its file's path and its recipe's text; None if there is no such job."""
+    row = db.execute(
+        "SELECT jobs.*, files.path, files.origin, recipes.body AS recipe_body FROM jobs"
+        " JOIN files ON files.id = file_id LEFT JOIN recipes ON digest = recipe WHERE jobs.id = ?",
+        (job_id,),
+    ).fetchone()
+    return None if row is None else dict(row)
+
+
+def jobs(db: sqlite3.Connection, state: str | None, pipeline: str | None, limit: int) -> list[dict[str, Any]]:
+    """The newest jobs, optionally of one state or pipeline, in the order they came."""
+    rows = db.execute(
+        "SELECT * FROM (SELECT jobs.*, files.path, files.origin FROM jobs JOIN files ON files.id = file_id"
+        " WHERE (?1 IS NULL OR jobs.state = ?1) AND (?2 IS NULL OR pipeline = ?2) ORDER BY jobs.id DESC LIMIT ?3)"
+        " ORDER BY id",
+        (state, pipeline, limit),
+    )
+    return [dict(row) for row in rows]
+
+
+def job_counts(db: sqlite3.Connection) -> dict[str, int]:
+    return dict(db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
+
+
+def window_totals(db: sqlite3.Connection) -> dict[str, int]:
+    """Windows of unfinished jobs: all, answered, failed, in workers' hands."""
+    row = db.execute(
+        "SELECT coalesce(sum(total), 0) AS total, coalesce(sum(answered), 0) AS answered,"
+        " coalesce(sum(failed), 0) AS failed, coalesce(sum(leased), 0) AS leased FROM jobs"
+        " WHERE state IN ('indexing', 'waiting', 'queued', 'running', 'merging')"
+    ).fetchone()
+    return dict(row)
+
+
+def refused(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
+    """Files that cannot have a job, newest first."""
+    rows = db.execute(
+        "SELECT path, code, reason, changed_at FROM files WHERE state = 'refused' ORDER BY id DESC LIMIT ?", (limit,)
+    )
+    return [dict(row) for row in rows]
+
+
+def windows(db: sqlite3.Connection, job_id: int) -> Iterator[StoredWindow]:
+    """A job's windows in order, each with its answer."""
+    rows = db.execute(
+        "SELECT windows.idx, windows.start_ms, windows.end_ms, windows.state, windows.failures, windows.code,"
+        " windows.reason, answer_id, answers.* FROM windows LEFT JOIN answers ON answers.id = answer_id"
+        " WHERE job_id = ? ORDER BY idx",
+        (job_id,),
+    )
+    for row in rows:
+        yield StoredWindow(
+            index=row["idx"],
+            start_ms=row[1],
+            end_ms=row[2],
+            state=row["state"],
+            failures=row["failures"],
+            code=row["code"],
+            reason=row["reason"],
+            answer=_answer(row) if row["answer_id"] is not None else None,
+        )
+
+
+def failed_windows(db: sqlite3.Connection, job_id: int, limit: int) -> list[dict[str, Any]]:
+    rows = db.execute(
+        "SELECT idx AS window, start_ms, end_ms, code, reason, failures FROM windows"
+        " WHERE job_id = ? AND state = 'failed' ORDER BY idx LIMIT ?",
+        (job_id, limit),
+    )
+    return [dict(row) for row in rows]
+
+
+def transitions(db: sqlite3.Connection, job_id: int) -> list[dict[str, Any]]:
+    """What became of a job, in order."""
+    rows = db.execute(
+        "SELECT at, old, new, code, reason FROM transitions WHERE job_id = ? AND entity = 'job' ORDER BY id", (job_id,)
+    )
+    return [dict(row) for row in rows]
+
+
+def _answer(row: sqlite3.Row) -> StoredAnswer:
+    fields = {name: row[name] for name in StoredAnswer.__struct_fields__}
+    fields["tokens"] = msgspec.msgpack.decode(row["tokens"], type=list[Token])
+    fields["frame_times_ms"] = msgspec.json.decode(row["frame_times_ms"], type=list[int])
+    return StoredAnswer(**fields)

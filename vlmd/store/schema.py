@@ -1,0 +1,60 @@
+"""Bringing a database to the current schema, one numbered migration after the other."""
+
+from __future__ import annotations
+
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+from vlmd.core.errors import StoreError
+
+
+def migrations() -> list[tuple[int, str]]:
+    """(version, SQL) of every migration, ascending."""
+    folder = resources.files("vlmd.store") / "migrations"
+    scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda e: e.name)
+    return [(int(entry.name[:4]), entry.read_text()) for entry in scripts]
+
+
+def migrate(path: Path) -> None:
+    """Create the database, or bring it up to date; an older one is copied aside first.
+
+    Every migration is one transaction together with its version number. A database of a newer vlmd is refused.
+    """
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        _check(connection, path)
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        scripts = migrations()
+        newest = scripts[-1][0]
+        if version > newest:
+            raise StoreError(
+                f"{path} has schema {version}, this vlmd knows {newest}: it was written by a newer vlmd; install that one"
+            )
+        if 0 < version < newest:
+            _back_up(connection, path.with_name(f"{path.name}.before-{newest}"))
+        for number, script in scripts:
+            if number > version:
+                connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+    finally:
+        connection.close()
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    try:
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        problems = [row[0] for row in connection.execute("PRAGMA quick_check")]
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{path} is damaged or not a database ({error}); move it aside and start again") from error
+    if mode != "wal":
+        raise StoreError(f"{path}: this filesystem cannot keep a write-ahead log; put paths.state on a local disk")
+    if problems != ["ok"]:
+        raise StoreError(f"{path} is damaged ({problems[0]}); move it aside and start again")
+
+
+def _back_up(connection: sqlite3.Connection, target: Path) -> None:
+    copy = sqlite3.connect(target)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()

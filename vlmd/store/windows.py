@@ -1,0 +1,251 @@
+"""Verbs for windows: leased, answered, failed, given back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import aiosqlite
+import msgspec
+
+from vlmd.core.errors import Code, Failure
+from vlmd.core.messages import WindowAnswered
+from vlmd.core.recipe import Recipe
+from vlmd.core.states import ACTIVE_JOBS
+from vlmd.core.video import FileRef, VideoFacts
+from vlmd.core.windows import Window
+from vlmd.store.files import file_ref
+from vlmd.store.jobs import keep_recipe
+from vlmd.store.rows import change, every, insert, one
+
+
+class OpenJob(msgspec.Struct, frozen=True):
+    """A job with windows to give out."""
+
+    id: int
+    model: str
+    pending: int
+    from_start: bool
+    """Decoding can only begin at the beginning of the file: short leases would decode the same again and again."""
+
+
+class Lease(msgspec.Struct, frozen=True):
+    id: int
+    job: int
+    file: FileRef
+    facts: VideoFacts
+    recipe: Recipe
+    windows: list[Window]
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """An answer and who gave it."""
+
+    worker: str
+    answer: WindowAnswered
+
+
+async def open_jobs(db: aiosqlite.Connection, limit: int = 64) -> list[OpenJob]:
+    """The first jobs of the queue that have windows to give out."""
+    rows = await every(
+        db,
+        "SELECT id, model, total - leased - answered - failed AS pending,"
+        " NOT EXISTS (SELECT 1 FROM windows WHERE job_id = jobs.id AND seek IS NOT NULL) AS from_start"
+        " FROM jobs WHERE state IN ('queued', 'running') AND total - leased - answered - failed > 0"
+        " ORDER BY priority DESC, id LIMIT ?",
+        (limit,),
+    )
+    return [OpenJob(row["id"], row["model"], row["pending"], bool(row["from_start"])) for row in rows]
+
+
+async def lease(db: aiosqlite.Connection, job_id: int, worker: str, size: int, now: int) -> Lease | None:
+    """Give `worker` the next run of at most `size` consecutive windows; None when there is none (any more).
+
+    A window that was in hand when a worker died is given out alone, so that it is known whose fault a next
+    death is.
+    """
+    job = await one(
+        db,
+        "SELECT jobs.facts, recipes.body, files.* FROM jobs JOIN recipes ON digest = recipe JOIN files ON files.id = file_id"
+        " WHERE jobs.id = ? AND jobs.state IN ('queued', 'running')",
+        (job_id,),
+    )
+    rows = await every(
+        db, "SELECT * FROM windows WHERE job_id = ? AND state = 'queued' ORDER BY idx LIMIT ?", (job_id, size)
+    )
+    if job is None or not rows:
+        return None
+    run = _run(rows)
+    lease_id = await insert(
+        db, "INSERT INTO leases (job_id, worker, granted_at) VALUES (?, ?, ?)", (job_id, worker, now)
+    )
+    await change(
+        db,
+        "UPDATE windows SET state = 'leased', lease = ?, attempt = attempt + 1, changed_at = ?"
+        " WHERE job_id = ? AND state = 'queued' AND idx BETWEEN ? AND ?",
+        (lease_id, now, job_id, run[0]["idx"], run[-1]["idx"]),
+    )
+    await change(
+        db,
+        "UPDATE jobs SET state = 'running', started_at = coalesce(started_at, ?), changed_at = ?"
+        " WHERE id = ? AND state = 'queued'",
+        (now, now, job_id),
+    )
+    facts = msgspec.json.decode(job["facts"], type=VideoFacts)
+    recipe = msgspec.json.decode(job["body"], type=Recipe)
+    return Lease(lease_id, job_id, file_ref(job), facts, recipe, [_window(row) for row in run])
+
+
+async def checkpoint(
+    db: aiosqlite.Connection, deliveries: Sequence[Delivery], now: int
+) -> tuple[list[Delivery], list[tuple[Delivery, Failure]]]:
+    """Write answers that arrived together. Returns those accepted, and those whose pictures are not the planned ones.
+
+    An answer whose lease no longer holds its window is late and counts for nothing.
+    """
+    accepted, wrong = [], []
+    for delivery in deliveries:
+        answer = delivery.answer
+        window = await one(
+            db,
+            "SELECT * FROM windows WHERE lease = ? AND idx = ? AND state = 'leased'",
+            (answer.lease, answer.window),
+        )
+        if window is None:
+            continue
+        if (problem := _wrong_pictures(window, answer)) is not None:
+            wrong.append((delivery, problem))
+            continue
+        await _answer(db, window, delivery, now)
+        accepted.append(delivery)
+    return accepted, wrong
+
+
+async def fail(
+    db: aiosqlite.Connection, lease_id: int, idx: int, failure: Failure, retry: bool, limit: int, now: int
+) -> bool:
+    """A window could not be answered: again, unless that is pointless or was tried `limit` times. False if late."""
+    window = await one(db, "SELECT * FROM windows WHERE lease = ? AND idx = ? AND state = 'leased'", (lease_id, idx))
+    if window is None:
+        return False
+    failures = window["failures"] + 1
+    state = "queued" if retry and failures < limit else "failed"
+    await change(
+        db,
+        "UPDATE windows SET state = ?, lease = NULL, failures = ?, code = ?, reason = ?, changed_at = ? WHERE id = ?",
+        (state, failures, failure.code, failure.reason, now, window["id"]),
+    )
+    await _complete(db, window["job_id"], now)
+    return True
+
+
+async def release(
+    db: aiosqlite.Connection,
+    leases: Collection[int],
+    begun: Collection[tuple[int, int]],
+    failure: Failure,
+    limit: int,
+    now: int,
+) -> None:
+    """Give back what a lost worker held: windows it had begun count a failure, the others do not."""
+    for lease_id, idx in begun:
+        await fail(db, lease_id, idx, failure, True, limit, now)
+    for lease_id in leases:
+        await change(
+            db,
+            "UPDATE windows SET state = 'queued', lease = NULL, changed_at = ? WHERE lease = ? AND state = 'leased'",
+            (now, lease_id),
+        )
+
+
+async def job_of(db: aiosqlite.Connection, lease_id: int) -> int | None:
+    row = await one(db, "SELECT job_id FROM leases WHERE id = ?", (lease_id,))
+    return None if row is None else row["job_id"]
+
+
+async def all_ended(db: aiosqlite.Connection) -> bool:
+    """No job has anything left to do."""
+    marks = ", ".join(f"'{state}'" for state in ACTIVE_JOBS)
+    return await one(db, f"SELECT 1 FROM jobs WHERE state IN ({marks}) LIMIT 1") is None
+
+
+async def recover(db: aiosqlite.Connection, now: int) -> int:
+    """After a crash nobody holds a lease: every leased window is queued again. Returns how many."""
+    return await change(
+        db, "UPDATE windows SET state = 'queued', lease = NULL, changed_at = ? WHERE state = 'leased'", (now,)
+    )
+
+
+def _run(rows: list[aiosqlite.Row]) -> list[aiosqlite.Row]:
+    """The leading rows that follow each other without a gap; a suspect stands alone."""
+    if rows[0]["failures"]:
+        return rows[:1]
+    run = rows[:1]
+    for row in rows[1:]:
+        if row["failures"] or row["idx"] != run[-1]["idx"] + 1:
+            break
+        run.append(row)
+    return run
+
+
+def _window(row: aiosqlite.Row) -> Window:
+    pts = msgspec.msgpack.decode(row["pts"], type=list[int])
+    return Window(row["idx"], row["start_ms"], row["end_ms"], pts, row["seek"])
+
+
+def _wrong_pictures(window: aiosqlite.Row, answer: WindowAnswered) -> Failure | None:
+    """Why the pictures the model saw are not this window's; None if they are (some may be missing)."""
+    planned = msgspec.msgpack.decode(window["pts"], type=list[int])
+    if answer.pts and answer.pts == [pts for pts in planned if pts in set(answer.pts)]:
+        return None
+    return Failure(Code.WRONG_FRAMES, f"the worker saw pictures at {answer.pts[:3]}…, planned were {planned[:3]}…")
+
+
+async def _answer(db: aiosqlite.Connection, window: aiosqlite.Row, delivery: Delivery, now: int) -> None:
+    answer_id = await _insert_answer(db, window, delivery, now)
+    await change(
+        db,
+        "UPDATE windows SET state = 'answered', lease = NULL, answer_id = ?, code = NULL, reason = NULL, changed_at = ?"
+        " WHERE id = ?",
+        (answer_id, now, window["id"]),
+    )
+    await _complete(db, window["job_id"], now)
+
+
+async def _insert_answer(db: aiosqlite.Connection, window: aiosqlite.Row, delivery: Delivery, now: int) -> int:
+    answer = delivery.answer
+    job = await one(db, "SELECT fingerprint, recipe FROM jobs WHERE id = ?", (window["job_id"],))
+    assert job is not None
+    planned = msgspec.msgpack.decode(window["pts"], type=list[int])
+    times = dict(zip(planned, msgspec.json.decode(window["times_ms"], type=list[int]), strict=True))
+    values = {
+        "fingerprint": job["fingerprint"],
+        "start_ms": window["start_ms"],
+        "end_ms": window["end_ms"],
+        "asked": job["recipe"],
+        "actual": await keep_recipe(db, answer.recipe),
+        "text": answer.text,
+        "tokens": msgspec.msgpack.encode(answer.tokens),
+        "finish": answer.usage.finish,
+        "frame_times_ms": msgspec.json.encode([times[pts] for pts in answer.pts]).decode(),
+        "frames_asked": len(planned),
+        "frame_digest": answer.frame_digest,
+        "prompt_tokens": answer.usage.prompt_tokens,
+        "new_tokens": answer.usage.new_tokens,
+        "worker": delivery.worker,
+        "attempt": window["attempt"],
+        "batch": answer.timings.batch,
+        "prepare_ms": answer.timings.prepare_ms,
+        "generate_ms": answer.timings.generate_ms,
+        "answered_at": now,
+    }
+    marks = ", ".join("?" for _ in values)
+    return await insert(db, f"INSERT INTO answers ({', '.join(values)}) VALUES ({marks})", values.values())
+
+
+async def _complete(db: aiosqlite.Connection, job_id: int, now: int) -> None:
+    """With the last window in, the job goes on to be merged, in the same transaction."""
+    await change(
+        db,
+        "UPDATE jobs SET state = 'merging', changed_at = ? WHERE id = ? AND state = 'running' AND answered + failed = total",
+        (now, job_id),
+    )

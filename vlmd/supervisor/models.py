@@ -1,0 +1,106 @@
+"""What model a configured name stands for: its folder, its architecture, and a digest of its files.
+
+The digest is the revision in every recipe: weights that differ in one byte are another model. Hashing tens of
+gigabytes takes a while, so digests are remembered beside the database, under each file's size and time of change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+from vlmd.config import ModelSettings
+from vlmd.core.errors import ConfigError
+from vlmd.core.messages import ModelSpec
+
+logger = logging.getLogger("vlmd.models")
+
+_MEANINGLESS = {".md", ".txt", ".png", ".jpg", ".gitattributes"}
+"""Files of these kinds, but for the tokenizer's own text files, say nothing about answers."""
+_CHUNK = 1 << 22
+
+
+def model_spec(name: str, settings: ModelSettings, threads: int, cache: Path) -> ModelSpec:
+    """Everything a worker has to know of a model. Raises `ConfigError` when its folder is not a checkpoint."""
+    folder = demo_folder() if settings.is_demo else Path(settings.path)
+    family = _architecture(name, folder)
+    return ModelSpec(
+        name=name,
+        path=str(folder),
+        revision=_revision(folder, cache),
+        family=family,
+        precision=settings.precision,
+        max_batch=settings.max_batch,
+        threads=threads,
+    )
+
+
+def demo_folder() -> Path:
+    """Where the toy model lies that comes with vlmd."""
+    return Path(str(resources.files("vlmd.demo") / "model"))
+
+
+def _architecture(name: str, folder: Path) -> str:
+    where = f"models.{name}.path"
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        return str(config["architectures"][0])
+    except FileNotFoundError:
+        raise ConfigError([f"{where}: {folder} holds no config.json; expected a folder with a checkpoint"]) from None
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise ConfigError([f"{where}: {folder}/config.json names no architecture ({error!r})"]) from error
+
+
+def _revision(folder: Path, cache: Path) -> str:
+    """sha256 over the names and contents of the checkpoint's files."""
+    remembered = _remembered(cache)
+    digests = {}
+    revision = hashlib.sha256()
+    for path in sorted(_files(folder)):
+        facts = path.stat()
+        key = f"{path}:{facts.st_size}:{facts.st_mtime_ns}:{facts.st_ino}"
+        digests[key] = remembered.get(key) or _digest(path, facts.st_size)
+        revision.update(f"{path.relative_to(folder)}\0{digests[key]}\n".encode())
+    _remember(cache, remembered | digests)
+    return revision.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        named = path.suffix not in _MEANINGLESS or path.name in ("merges.txt", "vocab.txt")
+        if path.is_file() and named and not hidden:
+            yield path
+
+
+def _digest(path: Path, size: int) -> str:
+    if size > 1 << 30:
+        logger.info("reading %s (%.1f GB) to know its revision", path.name, size / 1e9)
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _remembered(cache: Path) -> dict[str, str]:
+    try:
+        content = json.loads(cache.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        logger.warning("%s is damaged; model files are read again", cache)
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _remember(cache: Path, digests: dict[str, str]) -> None:
+    cache.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = cache.with_suffix(".tmp")
+    temporary.write_text(json.dumps(digests, indent=0))
+    os.replace(temporary, cache)

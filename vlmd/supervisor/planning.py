@@ -1,0 +1,156 @@
+"""From a registered file to queued windows: a decoder indexes it, a pure function cuts it, one transaction keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from vlmd.clock import now_ms
+from vlmd.config import Settings
+from vlmd.config.settings import PipelineSettings
+from vlmd.core.errors import Code, Failure, MediaError
+from vlmd.core.messages import ModelSpec
+from vlmd.core.recipe import Generation, Recipe
+from vlmd.core.tasks.prompts import fill
+from vlmd.core.video import VideoIndex
+from vlmd.core.windows import plan_windows
+from vlmd.media.client import Decoder
+from vlmd.store import Store, jobs
+
+logger = logging.getLogger("vlmd.planning")
+
+_AT_ONCE = max(1, min(4, (os.cpu_count() or 1) // 2))
+"""Decoders that index at the same time."""
+_CRASHES_ALLOWED = 3
+"""A video that kills its decoder this often is quarantined."""
+_CRASH = (Code.DECODER_CRASHED, Code.DECODER_LIMIT)
+
+
+def make_recipe(pipeline: PipelineSettings, model: ModelSpec, frame_edge: int) -> Recipe:
+    """What determines the answers of this pipeline."""
+    fps = pipeline.window.fps
+    variables = {
+        "labels": ", ".join(pipeline.labels),
+        "teams": " or ".join(pipeline.teams),
+        "fps": f"{fps:g}",
+    }
+    return Recipe(
+        model=model.name,
+        revision=model.revision,
+        family=model.family,
+        precision=model.precision,
+        frame_edge=frame_edge,
+        fps=fps,
+        prompt=fill(pipeline.prompt, variables),
+        generation=Generation(max_new_tokens=pipeline.max_new_tokens),
+    )
+
+
+class Planner:
+    """Indexes and plans jobs, a few at a time, first things first."""
+
+    def __init__(
+        self, settings: Settings, store: Store, models: Mapping[str, ModelSpec], changed: Callable[[], None]
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._models = models
+        self._changed = changed
+        self._work = asyncio.Event()
+        self._work.set()
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="index")
+        self._decoders: set[Decoder] = set()
+        self._crashes: dict[int, int] = {}
+        self.bytes_read: dict[int, int] = {}
+        """Progress of the jobs being indexed."""
+        self.sandbox_missing: list[str] = []
+        """What this kernel could not give to the last decoder's sandbox."""
+
+    def recipe(self, pipeline: str) -> Recipe | None:
+        """The recipe of a configured pipeline; None for one that is not configured (any more)."""
+        settings = self._settings.pipelines.get(pipeline)
+        if settings is None:
+            return None
+        edge = self._settings.models[settings.model].frame_edge
+        return make_recipe(settings, self._models[settings.model], edge)
+
+    def wake(self) -> None:
+        """There may be jobs to index."""
+        self._work.set()
+
+    async def adopt(self) -> None:
+        """At start: jobs whose question changed with the configuration are planned again; valid answers stay."""
+        for job in await self._store.write(jobs.unfinished):
+            recipe = self.recipe(job.pipeline)
+            if recipe is None:
+                reason = f"pipeline {job.pipeline} is not configured any more"
+                await self._store.write(jobs.fail, job.id, Failure(Code.UNKNOWN_PIPELINE, reason), now_ms())
+            elif job.state not in ("indexing", "merging") and job.recipe != recipe.digest():
+                logger.info("job %d: its question changed; planned again", job.id)
+                await self._store.write(jobs.replan, job.id, now_ms())
+
+    async def run(self) -> None:
+        running: dict[int, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                running = {job: task for job, task in running.items() if not task.done()}
+                for job in await self._store.write(jobs.indexing):
+                    if job.id not in running and len(running) < _AT_ONCE:
+                        running[job.id] = tasks.create_task(self._plan(job))
+
+    def stop(self) -> None:
+        """End the decoders; their jobs stay to be indexed."""
+        for decoder in list(self._decoders):
+            decoder.kill()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _plan(self, job: jobs.IndexingJob) -> None:
+        try:
+            await self._index_and_plan(job)
+        except MediaError as error:
+            await self._failed(job, error.failure)
+        finally:
+            self.bytes_read.pop(job.id, None)
+            self._work.set()
+            self._changed()
+
+    async def _index_and_plan(self, job: jobs.IndexingJob) -> None:
+        recipe = self.recipe(job.pipeline)
+        if recipe is None:
+            raise MediaError(Code.UNKNOWN_PIPELINE, f"pipeline {job.pipeline} is not configured")
+        loop = asyncio.get_running_loop()
+        index = await loop.run_in_executor(self._threads, self._index, job)
+        plan = self._settings.pipelines[job.pipeline].window.plan()
+        windows = await asyncio.to_thread(plan_windows, index, plan, self._settings.limits.max_windows)
+        state = await self._store.write(jobs.plan, job.id, jobs.Plan(index, recipe, windows), now_ms())
+        if state is not None:
+            seconds = index.facts.duration_ms / 1000
+            logger.info("job %d: %.1f s, %d windows, %s", job.id, seconds, len(windows), state)
+
+    def _index(self, job: jobs.IndexingJob) -> VideoIndex:
+        """Runs in a thread that outlives the decoder it starts."""
+        with Decoder.start(job.file, self._settings.limits.for_decoder()) as decoder:
+            self._decoders.add(decoder)
+            try:
+                index = decoder.index(lambda count: self.bytes_read.__setitem__(job.id, count))
+                self.sandbox_missing = decoder.missing_sandbox
+                return index
+            finally:
+                self._decoders.discard(decoder)
+
+    async def _failed(self, job: jobs.IndexingJob, failure: Failure) -> None:
+        state = "cancelled" if failure.code == Code.FILE_CHANGED else "failed"
+        if failure.code in _CRASH:
+            crashes = self._crashes.get(job.id, 0) + 1
+            self._crashes[job.id] = crashes
+            if crashes < _CRASHES_ALLOWED:
+                logger.warning("job %d: %s; tried again", job.id, failure.reason)
+                return
+            state = "quarantined"
+        if await self._store.write(jobs.fail, job.id, failure, now_ms(), state):
+            logger.warning("job %d: %s: %s: %s", job.id, job.name, failure.code, failure.reason)

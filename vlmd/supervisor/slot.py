@@ -1,0 +1,236 @@
+"""One device and the worker on it: start, serve, notice its end, start again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from vlmd.core.errors import Code, Failure
+from vlmd.core.messages import (
+    BatchBegun,
+    Beat,
+    Cancel,
+    CannotStart,
+    FromWorker,
+    Gone,
+    LeaseEnded,
+    LoadModel,
+    ModelSpec,
+    Ready,
+    RunWindows,
+    Shutdown,
+    WindowAnswered,
+    WindowFailed,
+)
+from vlmd.supervisor.devices import Device
+from vlmd.supervisor.process import Child
+from vlmd.supervisor.restart import Parked, Restarts
+
+logger = logging.getLogger("vlmd.worker")
+
+WORKER_ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "PYTHONUNBUFFERED": "1",
+}
+"""The daemon never touches the network, and neither does anything it starts."""
+
+
+class SlotState(StrEnum):
+    STARTING = "starting"
+    LOADING = "loading"
+    IDLE = "idle"
+    BUSY = "busy"
+    RESTARTING = "restarting"
+    PARKED = "parked"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A worker that ended, and what it held."""
+
+    worker: str
+    leases: list[int]
+    begun: list[tuple[int, int]]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds of silence after which a worker counts as hung."""
+
+    load: float
+    progress: float
+
+
+Hear = Callable[["Slot", WindowAnswered | WindowFailed | LeaseEnded | Ready], Awaitable[None]]
+Lose = Callable[[Lost], Awaitable[None]]
+
+
+@dataclass
+class Slot:
+    """What is known of a device's worker; `live` keeps it alive until `stop`."""
+
+    device: Device
+    model: ModelSpec
+    command: Sequence[str]
+    patience: Patience
+    restarts: Restarts
+    hear: Hear
+    lose: Lose
+    state: SlotState = SlotState.STARTING
+    reason: str | None = None
+    pid: int | None = None
+    ready: Ready | None = None
+    stage: str = ""
+    leases: dict[int, RunWindows] = field(default_factory=dict)
+    begun: set[tuple[int, int]] = field(default_factory=set)
+    answered: int = 0
+    tokens: int = 0
+    deaths: int = 0
+    progress_at: float = 0.0
+    stopping: bool = False
+    _child: Child[FromWorker] | None = None
+    _wanted: ModelSpec | None = None
+    _kill_reason: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.device.name
+
+    async def live(self) -> None:
+        """Keep one worker on this device until stopped or parked."""
+        while not self.stopping:
+            failure = await self._one_life()
+            if self.stopping or self._swap():
+                continue
+            decision = self.restarts.exited(time.monotonic(), failure)
+            if isinstance(decision, Parked):
+                self._park(decision.reason)
+                return
+            self.state = SlotState.RESTARTING
+            await asyncio.sleep(max(0.0, decision.at - time.monotonic()))
+        self.state = SlotState.STOPPED
+
+    def give(self, run: RunWindows) -> None:
+        """Hand the worker a lease."""
+        if not self.leases:
+            self.progress_at = time.monotonic()
+        self.leases[run.lease] = run
+        self.state = SlotState.BUSY
+        self._send(run)
+
+    def cancel(self, job: int) -> None:
+        """Tell the worker to leave a job's leases."""
+        for lease, run in list(self.leases.items()):
+            if run.job == job:
+                self._send(Cancel(lease=lease))
+
+    def swap(self, model: ModelSpec) -> None:
+        """End this worker and load another model in its place."""
+        logger.info("%s: loads %s instead of %s", self.name, model.name, self.model.name)
+        self._wanted = model
+        self.state = SlotState.RESTARTING
+        self._send(Shutdown())
+
+    def stop(self) -> None:
+        """Let the worker finish the batch in hand, then end."""
+        self.stopping = True
+        self._send(Shutdown())
+
+    def kill(self, reason: str) -> None:
+        if self._child is not None:
+            self._kill_reason = reason
+            self._child.kill()
+
+    def check(self, now: float) -> None:
+        """Kill a worker that says nothing although it has something to do."""
+        limit = self.patience.load if self.state == SlotState.LOADING else self.patience.progress
+        if self.state in (SlotState.LOADING, SlotState.BUSY) and now - self.progress_at > limit:
+            doing = "loading" if self.state == SlotState.LOADING else "work"
+            logger.error("%s: no progress for %.0f s while at %s; killed", self.name, now - self.progress_at, doing)
+            self.kill(f"it made no progress for {limit:.0f} s while at {doing}")
+
+    async def _one_life(self) -> Failure | None:
+        """Start a worker and hear it until it is gone. Returns what it said if it cannot start at all."""
+        self._child = await Child.start(self.command, FromWorker, {**WORKER_ENVIRONMENT, **self.device.environment})
+        self.pid, self.ready, self._kill_reason = self._child.pid, None, None
+        self.state, self.stage, self.progress_at = SlotState.LOADING, "load", time.monotonic()
+        self._send(LoadModel(model=self.model, device=self.device.torch_name))
+        if self.stopping:
+            self._send(Shutdown())
+        failure: Failure | None = None
+        async for message in self._child.messages():
+            self.progress_at = time.monotonic()
+            match message:
+                case CannotStart(failure=why):
+                    failure = why
+                case Gone(exit=reason):
+                    await self._gone(self._kill_reason or reason, failure)
+                case _:
+                    await self._heard(message)
+        return failure
+
+    async def _heard(self, message: FromWorker) -> None:
+        match message:
+            case Beat(stage=stage):
+                self.stage = stage
+            case BatchBegun(windows=windows):
+                self.begun.update(windows)
+            case Ready():
+                self.ready, self.state, self.reason = message, SlotState.IDLE, None
+                self.restarts.ready(time.monotonic())
+                await self.hear(self, message)
+            case WindowAnswered(lease=lease, window=window, tokens=tokens):
+                self.begun.discard((lease, window))
+                self.answered += 1
+                self.tokens += len(tokens)
+                await self.hear(self, message)
+            case WindowFailed(lease=lease, window=window):
+                self.begun.discard((lease, window))
+                await self.hear(self, message)
+            case LeaseEnded(lease=lease):
+                self.leases.pop(lease, None)
+                if not self.leases:
+                    self.state = SlotState.IDLE
+                await self.hear(self, message)
+            case _:
+                logger.error("%s: unexpected message %s", self.name, type(message).__name__)
+
+    async def _gone(self, reason: str, failure: Failure | None) -> None:
+        self.pid, self._child = None, None
+        asked_to_end = self.stopping or self._wanted is not None
+        lost = Lost(self.name, list(self.leases), [] if asked_to_end else sorted(self.begun), reason)
+        self.leases.clear()
+        self.begun.clear()
+        if not asked_to_end:
+            self.deaths += 1
+            self.reason = failure.reason if failure else reason
+            logger.error("%s: the worker is gone: %s", self.name, self.reason)
+        await self.lose(lost)
+
+    def _swap(self) -> bool:
+        if self._wanted is None:
+            return False
+        self.model, self._wanted = self._wanted, None
+        return True
+
+    def _park(self, reason: str) -> None:
+        self.state, self.reason = SlotState.PARKED, reason
+        logger.error("%s: parked: %s", self.name, reason)
+
+    def _send(self, message: LoadModel | RunWindows | Cancel | Shutdown) -> None:
+        if self._child is not None:
+            self._child.send(message)
+
+
+def lost_failure(lost: Lost) -> Failure:
+    """What a window is told whose worker died."""
+    return Failure(Code.WORKER_LOST, f"the worker on {lost.worker} died while answering it: {lost.reason}")

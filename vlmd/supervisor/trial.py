@@ -1,0 +1,111 @@
+"""A few windows of one video through a worker of its own: no store, no queue, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+
+from vlmd.config import Settings
+from vlmd.core.errors import Code, WorkerError
+from vlmd.core.messages import (
+    CannotStart,
+    FromWorker,
+    Gone,
+    LeaseEnded,
+    LoadModel,
+    Ready,
+    RunWindows,
+    WindowAnswered,
+    WindowFailed,
+)
+from vlmd.core.video import FileRef, VideoIndex
+from vlmd.core.windows import Window, plan_windows
+from vlmd.media.client import Decoder
+from vlmd.media.opening import identify
+from vlmd.supervisor.devices import discover
+from vlmd.supervisor.models import model_spec
+from vlmd.supervisor.nvml import Nvml
+from vlmd.supervisor.planning import make_recipe
+from vlmd.supervisor.process import Child, python
+from vlmd.supervisor.slot import WORKER_ENVIRONMENT
+
+
+class Trial:
+    """Runs a pipeline over windows spread evenly; `say` hears what is going on."""
+
+    def __init__(self, settings: Settings, pipeline: str, say: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._pipeline = settings.pipelines[pipeline]
+        self._say = say
+        model = settings.models[self._pipeline.model]
+        cache = settings.paths.state / "model-digests.json"
+        self._model = model_spec(self._pipeline.model, model, settings.devices.threads, cache)
+        self._recipe = make_recipe(self._pipeline, self._model, model.frame_edge)
+
+    async def answers(self, path: bytes, count: int) -> AsyncIterator[tuple[int, int, WindowAnswered]]:
+        """(start, end, answer) of every window that was answered. Raises `MediaError`, `WorkerError`."""
+        file = FileRef(os.path.dirname(path), path, identify(os.path.dirname(path), path))
+        device = (await discover(self._settings.devices, os.environ, Nvml()))[0]
+        self._say("reading the video")
+        index = await asyncio.to_thread(self._index, file)
+        windows = _spread(
+            plan_windows(index, self._pipeline.window.plan(), self._settings.limits.max_windows), count
+        )
+        environment = {**WORKER_ENVIRONMENT, **device.environment}
+        worker: Child[FromWorker] = await Child.start(python("vlmd.worker"), FromWorker, environment)
+        try:
+            self._say(f"loading {self._model.name} on {device.label}")
+            worker.send(LoadModel(model=self._model, device=device.torch_name))
+            async for answer in self._serve(worker, self._run(file, index, windows)):
+                span = windows[answer.window]
+                yield span.start_ms, span.end_ms, answer
+        finally:
+            worker.kill()
+            await worker.ended()
+
+    def _index(self, file: FileRef) -> VideoIndex:
+        with Decoder.start(file, self._settings.limits.for_decoder()) as decoder:
+            return decoder.index()
+
+    def _run(self, file: FileRef, index: VideoIndex, windows: list[Window]) -> RunWindows:
+        return RunWindows(
+            lease=0,
+            job=0,
+            file=file,
+            width=index.facts.width,
+            height=index.facts.height,
+            rotation=index.facts.rotation,
+            windows=windows,
+            recipe=self._recipe,
+            limits=self._settings.limits.for_decoder(),
+        )
+
+    async def _serve(self, worker: Child[FromWorker], run: RunWindows) -> AsyncIterator[WindowAnswered]:
+        async for message in worker.messages():
+            match message:
+                case Ready():
+                    self._say(f"ready after {message.load_ms / 1000:.1f} s; asking {len(run.windows)} windows")
+                    worker.send(run)
+                case WindowAnswered():
+                    yield message
+                case WindowFailed(window=window, failure=failure):
+                    self._say(f"window {window}: {failure.code}: {failure.reason} ({failure.remedy})")
+                case LeaseEnded(void=void):
+                    if void is not None:
+                        raise WorkerError(void.code, void.reason)
+                    return
+                case CannotStart(failure=failure):
+                    raise WorkerError(failure.code, failure.reason)
+                case Gone(exit=reason):
+                    raise WorkerError(Code.WORKER_LOST, f"the worker is gone: {reason}")
+                case _:
+                    continue
+
+
+def _spread(windows: list[Window], count: int) -> list[Window]:
+    """`count` windows from the first to the last at equal distances, numbered anew."""
+    last = len(windows) - 1
+    steps = max(1, min(count, len(windows)) - 1)
+    chosen = sorted({round(step * last / steps) for step in range(min(count, len(windows)))})
+    return [Window(i, w.start_ms, w.end_ms, w.pts, w.seek) for i, w in enumerate(windows[at] for at in chosen)]

@@ -1,0 +1,190 @@
+"""From questions to replies: one batch through `generate`, each reply handed over as soon as its row has ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import LogitsProcessor, LogitsProcessorList
+
+from vlmd.core.errors import Code, Failure, WorkerError
+from vlmd.core.messages import ModelSpec, Ready, Token
+from vlmd.worker import models
+from vlmd.worker.questions import Question, Reply
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+OnReply = Callable[[int, Reply], None]
+"""(row, reply)"""
+
+
+class Engine:
+    """A resident model. `answer` is all there is to it."""
+
+    def __init__(self, family: Any, spec: ModelSpec, device: str, precision: str, load_ms: int) -> None:
+        self._family = family
+        self.spec = spec
+        self.device = device
+        self.precision = precision
+        self._load_ms = load_ms
+
+    @classmethod
+    def load(cls, spec: ModelSpec, device: str, progress: Callable[[str], None]) -> Engine:
+        """Load a checkpoint onto a device; raises `WorkerError` where a second try would fail the same way."""
+        begun = time.monotonic()
+        torch.set_num_threads(spec.threads)
+        _check_device(device)
+        precision = _precision(spec.precision, device)
+        progress("transformers")
+        family = models.family(architecture(spec.path))
+        try:
+            loaded = family.load(spec.path, _DTYPES[precision], device, progress)
+        except (OSError, ValueError, ImportError) as error:
+            raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{spec.path}: {error}") from error
+        return cls(loaded, spec, device, precision, int((time.monotonic() - begun) * 1000))
+
+    def ready(self) -> Ready:
+        model = self._family.model
+        return Ready(
+            device=self.device,
+            model=self.spec.name,
+            precision=self.precision,
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            memory_bytes=sum(parameter.nbytes for parameter in model.parameters()),
+            load_ms=self._load_ms,
+            versions={"torch": torch.__version__, "transformers": transformers.__version__},
+        )
+
+    @torch.inference_mode()
+    def answer(self, questions: Sequence[Question], on_step: Callable[[int], None], on_reply: OnReply) -> None:
+        """Generate greedily for a batch. `on_step` hears of every token, `on_reply` of every row that has ended."""
+        inputs = self._family.prepare(questions)
+        limits = [question.run.recipe.generation.max_new_tokens for question in questions]
+        recorder = _Recorder(self._family, inputs, limits, on_step, on_reply)
+        output = self._family.model.generate(
+            **inputs,
+            max_new_tokens=max(limits),
+            do_sample=False,
+            num_beams=1,
+            logits_processor=LogitsProcessorList([recorder]),
+        )
+        recorder.finish(output)
+
+    def explain(self, error: BaseException) -> Failure | None:
+        """What an error of `answer` means for its windows; None when the device is lost with it.
+
+        On a GPU every error but out-of-memory counts as the device's: after an illegal access or an assertion in
+        a kernel all later results of the process are wrong, and the messages are not a closed list.
+        """
+        if _is_out_of_memory(error):
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            return Failure(Code.OUT_OF_MEMORY, "the device ran out of memory")
+        if self.device != "cpu":
+            return None
+        return Failure(Code.GENERATION_FAILED, f"{type(error).__name__}: {error}"[:500])
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Also true for what torch's CPU allocator raises, a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
+
+
+class _Recorder(LogitsProcessor):  # type: ignore[misc]
+    """Changes nothing; writes down what greedy decoding chooses and reports rows as they end."""
+
+    def __init__(
+        self,
+        family: Any,
+        inputs: dict[str, torch.Tensor],
+        limits: list[int],
+        on_step: Callable[[int], None],
+        on_reply: OnReply,
+    ) -> None:
+        self._tokenizer = family.tokenizer
+        self._ends = _end_tokens(family.model)
+        self._prompt = inputs["input_ids"].shape[1]
+        self._prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
+        self._limits = limits
+        self._logprobs: list[list[float]] = [[] for _ in limits]
+        self._open = set(range(len(limits)))
+        self._on_step = on_step
+        self._on_reply = on_reply
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """`input_ids` (rows, prompt and tokens so far), `scores` (rows, vocabulary): the logits of the next token."""
+        self._report(input_ids)
+        best = torch.log_softmax(scores.float(), dim=-1).amax(dim=-1).tolist()
+        for row in self._open:
+            self._logprobs[row].append(best[row])
+        self._on_step(len(self._open))
+        return scores
+
+    def finish(self, output: torch.Tensor) -> None:
+        """Report the rows that were still open when generation ended."""
+        self._report(output)
+        for row in sorted(self._open):
+            self._close(row, output[row, self._prompt :].tolist(), "length")
+
+    def _report(self, ids: torch.Tensor) -> None:
+        for row in sorted(self._open):
+            generated = ids[row, self._prompt :].tolist()
+            if generated and generated[-1] in self._ends:
+                self._close(row, generated, "stop")
+            elif len(generated) >= self._limits[row]:
+                self._close(row, generated, "length")
+
+    def _close(self, row: int, generated: list[int], finish: str) -> None:
+        self._open.discard(row)
+        logprobs = self._logprobs[row][: len(generated)]
+        text, tokens = _with_offsets(self._tokenizer, generated, logprobs)
+        finite = all(logprob == logprob and logprob > float("-inf") for logprob in logprobs)
+        self._on_reply(row, Reply(text, tokens, int(self._prompt_tokens[row]), finish, finite))
+
+
+def architecture(path: str) -> str:
+    """The architecture a checkpoint's config.json names."""
+    try:
+        config = json.loads((Path(path) / "config.json").read_text())
+        return str(config["architectures"][0])
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{path} is not a checkpoint folder: {error!r}") from error
+
+
+def _with_offsets(tokenizer: Any, ids: list[int], logprobs: list[float]) -> tuple[str, list[Token]]:
+    """The answer's text, and where in it each token begins (in characters)."""
+    texts = [tokenizer.decode(ids[:count], skip_special_tokens=True) for count in range(len(ids) + 1)]
+    return texts[-1], [Token(len(text), logprob) for text, logprob in zip(texts, logprobs, strict=False)]
+
+
+def _end_tokens(model: Any) -> set[int]:
+    end = model.generation_config.eos_token_id
+    return set(end) if isinstance(end, list) else {end}
+
+
+def _precision(asked: str, device: str) -> str:
+    """What "auto" means here: bf16 where the GPU computes it, fp16 on older ones, fp32 on a CPU."""
+    if asked != "auto":
+        return asked
+    if device == "cpu":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def _check_device(device: str) -> None:
+    """A GPU that torch cannot use is an error with a remedy, never a reason to compute on the CPU."""
+    if device == "cpu" or torch.cuda.is_available():
+        return
+    build = f"torch {torch.__version__} is built for CUDA {torch.version.cuda}" if torch.version.cuda else (
+        f"torch {torch.__version__} is a CPU build"
+    )
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    raise WorkerError(
+        Code.GPU_UNUSABLE, f"the driver shows GPU {visible}, but torch cannot use it: {build}"
+    )

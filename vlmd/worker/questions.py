@@ -1,0 +1,51 @@
+"""What the model is asked and what it says, on their way through a worker."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vlmd.core.messages import RunWindows, Token
+from vlmd.core.windows import Window
+
+Picture = npt.NDArray[np.uint8]
+"""(height, width, 3) RGB."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One window, ready for the model."""
+
+    run: RunWindows
+    window: Window
+    pts: list[int]
+    """Those of the window's pictures that could be decoded."""
+    pictures: list[Picture]
+    prompt: str
+    prepare_ms: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.run.lease, self.window.index
+
+    def frame_digest(self) -> str:
+        """sha256 in hex over the pixels, picture after picture."""
+        digest = hashlib.sha256()
+        for picture in self.pictures:
+            digest.update(np.ascontiguousarray(picture).data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the model generated for one question."""
+
+    text: str
+    tokens: list[Token]
+    prompt_tokens: int
+    finish: str
+    finite: bool = True
+    """False when a logit was NaN or infinite: the text means nothing."""
