@@ -15,7 +15,9 @@ class _OneLine(logging.Formatter):
     """Whatever a record holds becomes one line without control characters: file names and answers are strangers' text."""
 
     def __init__(self, journal: bool) -> None:
-        super().__init__("%(name)s: %(message)s" if journal else "%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+        super().__init__(
+            "%(name)s: %(message)s" if journal else "%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"
+        )
         self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,9 +28,7 @@ def spans(merged: list[MergedEvent]) -> list[tuple[int, list[int]]]:
 
 
 def test_overlapping_windows_that_see_one_event_are_one() -> None:
-    merged = merge_events(
-        [window(10, foul(0.8)), window(12, foul(0.9, details="sure")), window(14, foul(0.9))], 4000
-    )
+    merged = merge_events([window(10, foul(0.8)), window(12, foul(0.9, details="sure")), window(14, foul(0.9))], 4000)
     assert spans(merged) == [(12, [10, 14])]
     assert (merged[0].index, merged[0].end_ms, merged[0].confidence, merged[0].details) == (
         6,
@@ -66,9 +65,7 @@ def test_other_labels_and_teams_stay_apart() -> None:
 
 def test_two_of_a_kind_in_one_window_are_one_event() -> None:
     merged = merge_events([window(0, foul(details="25 on 17"), foul(details="2 on 42"))], 3000)
-    assert [(event.details, [one.details for one in event.evidence]) for event in merged] == [
-        ("2 on 42", ["25 on 17"])
-    ]
+    assert [(event.details, [one.details for one in event.evidence]) for event in merged] == [("2 on 42", ["25 on 17"])]
 
 
 def test_what_was_stated_stands_in_for_a_missing_confidence() -> None:
@@ -98,9 +95,7 @@ EVENTS = st.builds(
     label_known=st.booleans(),
 )
 WINDOWS = st.lists(
-    st.tuples(st.integers(0, 60), st.lists(EVENTS, max_size=3)).map(
-        lambda drawn: window(drawn[0], *drawn[1])
-    ),
+    st.tuples(st.integers(0, 60), st.lists(EVENTS, max_size=3)).map(lambda drawn: window(drawn[0], *drawn[1])),
     max_size=25,
 )
 GAPS = st.integers(0, 20_000)
@@ -139,9 +134,7 @@ def test_every_event_is_kept_as_event_or_evidence(windows: list[WindowEvents], g
 
 
 @given(WINDOWS, GAPS)
-def test_groups_are_no_wider_than_the_gap_and_begin_further_apart(
-    windows: list[WindowEvents], gap: int
-) -> None:
+def test_groups_are_no_wider_than_the_gap_and_begin_further_apart(windows: list[WindowEvents], gap: int) -> None:
     begins: dict[tuple[str, str | None], list[int]] = {}
     merged = merge_events(windows, gap)
     for event in merged:
@@ -149,7 +142,7 @@ def test_groups_are_no_wider_than_the_gap_and_begin_further_apart(
         assert max(starts) - min(starts) <= gap
         begins.setdefault((event.label, event.team), []).append(min(starts))
     for starts in begins.values():
-        assert all(later - earlier > gap for earlier, later in zip(starts, starts[1:], strict=False))
+        assert all(later - earlier > gap for earlier, later in pairwise(starts))
     assert merged == sorted(merged, key=lambda event: (event.start_ms, event.label, event.team or ""))
 
 

@@ -55,6 +55,11 @@ def test_reasoning_is_left_out_with_a_flag(thought: str) -> None:
     assert reply.problems == ["reasoning"]
 
 
+def test_tags_inside_of_strings_are_no_reasoning() -> None:
+    reply = read_reply('It is {"d": "<think>"} and {"d": "</think>"}')
+    assert values(reply) == [{"d": "<think>"}, {"d": "</think>"}]
+
+
 def test_objects_in_prose_are_found_where_they_stand() -> None:
     text = "The player's shot: {\"label\": \"Goal\"}; then {'label': 'Foul'} (it's late)."
     reply = read_reply(text)
@@ -169,40 +174,19 @@ def test_hostile_text_is_read_quickly(name: str) -> None:
     assert reply.found or reply.problems or not reply.cut
 
 
-SNIPPETS = st.sampled_from(
-    [
-        "{",
-        "}",
-        "[",
-        "]",
-        '"',
-        "'",
-        ":",
-        ",",
-        "\\",
-        "\n",
-        " ",
-        "None",
-        "null",
-        "label",
-        "0.9",
-        '{"label": "Goal"}',
-    ]
-    + [
-        FENCE,
-        FENCE + "json\n",
-        "<think>",
-        "</think>",
-        "\x00",
-        "\ud800",
-        "1",
-        "-",
-        "{'a': 1}",
-        "(",
-        "é",
-        "\\u00",
-    ]
-)
+WORDS = [
+    "None",
+    "null",
+    "label",
+    "0.9",
+    '{"label": "Goal"}',
+    "{'a': 1}",
+    FENCE,
+    FENCE + "json\n",
+    "<think>",
+    "</think>",
+]
+SNIPPETS = st.sampled_from([*"{}[]\"':,\\\n \x00\ud8001-(é", "\\u00", *WORDS])
 
 
 @settings(max_examples=500, deadline=2000)

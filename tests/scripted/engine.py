@@ -85,9 +85,7 @@ class ScriptedEngine:
                 continue
         return None
 
-    def _misbehave(
-        self, kind: str, question: Question, row: int, on_reply: Callable[[int, Reply], None]
-    ) -> None:
+    def _misbehave(self, kind: str, question: Question, row: int, on_reply: Callable[[int, Reply], None]) -> None:
         match kind:
             case "die":
                 os.kill(os.getpid(), signal.SIGKILL)

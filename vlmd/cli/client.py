@@ -30,7 +30,8 @@ class Client:
         )
 
     def status(self) -> dict[str, Any]:
-        return self._json("GET", "/v1/status")
+        status: dict[str, Any] = self._json("GET", "/v1/status")
+        return status
 
     def jobs(self, state: str | None, pipeline: str | None, limit: int) -> list[dict[str, Any]]:
         """The newest jobs, oldest first."""

@@ -31,7 +31,9 @@ def status(config: Path | None, as_json: bool) -> None:
 @click.command()
 @click.option("--state", type=click.Choice([state.value for state in JobState]), help="Only jobs in this state.")
 @click.option("-p", "--pipeline", help="Only jobs of this pipeline.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most so many, the newest.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most so many, the newest."
+)
 @json_option
 @click.pass_obj
 def jobs(config: Path | None, state: str | None, pipeline: str | None, limit: int, as_json: bool) -> None:
@@ -69,7 +71,9 @@ def _print_devices(devices: list[dict[str, Any]]) -> None:
         doing = f"job {device['job']}, {device['windows_held']} windows" if device["job"] else device["stage"]
         reading = device["reading"]
         memory = size(reading["memory_used"]) if reading["memory_used"] is not None else size(device["model_bytes"])
-        rows.append([device["name"], device["label"], device["model"], device["state"], doing, device["answered"], memory])
+        rows.append(
+            [device["name"], device["label"], device["model"], device["state"], doing, device["answered"], memory]
+        )
     print_table(["device", "what", "model", "state", "doing", "answered", "memory"], rows)
 
 
@@ -78,7 +82,9 @@ def _print_queue(document: dict[str, Any]) -> None:
     windows = document["windows"]
     left = windows["total"] - windows["answered"] - windows["failed"]
     click.echo(f"jobs: {counts}")
-    click.echo(f"windows of unfinished jobs: {windows['answered']} of {windows['total']} answered, {windows['failed']} failed")
+    click.echo(
+        f"windows of unfinished jobs: {windows['answered']} of {windows['total']} answered, {windows['failed']} failed"
+    )
     if left and document["windows_per_second"]:
         rate = document["windows_per_second"]
         click.echo(f"{rate:.2f} windows a second, {clock(round(left / rate))} left")
@@ -148,7 +154,14 @@ def _print_result(result: dict[str, Any]) -> None:
     coverage = result["coverage"]
     click.echo(f"{coverage['answered']} of {coverage['windows']} windows answered")
     rows = [
-        [clock(event["start_s"]), clock(event["end_s"]), event["label"], event["team"], event["confidence"], event["details"]]
+        [
+            clock(event["start_s"]),
+            clock(event["end_s"]),
+            event["label"],
+            event["team"],
+            event["confidence"],
+            event["details"],
+        ]
         for event in result["events"]
     ]
     print_table(["from", "to", "label", "team", "confidence", "details"], rows)

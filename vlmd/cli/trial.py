@@ -22,7 +22,9 @@ from vlmd.supervisor.trial import Trial
 @click.command(name="try")
 @click.argument("pipeline")
 @click.argument("video", type=click.Path(path_type=Path))
-@click.option("--windows", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many windows.")
+@click.option(
+    "--windows", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many windows."
+)
 @json_option
 @click.pass_obj
 def trial(config: Path | None, pipeline: str, video: Path, count: int, as_json: bool) -> None:
@@ -48,9 +50,7 @@ async def _try(settings: Settings, pipeline: str, video: Path, count: int, as_js
     return found
 
 
-def _document(
-    start_ms: int, end_ms: int, answer: WindowAnswered, outcome: str, events: list[Event]
-) -> dict[str, Any]:
+def _document(start_ms: int, end_ms: int, answer: WindowAnswered, outcome: str, events: list[Event]) -> dict[str, Any]:
     return {
         "start_s": start_ms / 1000,
         "end_s": end_ms / 1000,
@@ -68,7 +68,9 @@ def _document(
 
 def _print(window: dict[str, Any]) -> None:
     span = f"{clock(window['start_s'])} to {clock(window['end_s'])}"
-    click.echo(f"{span}: {window['outcome']} ({window['prompt_tokens']} + {window['new_tokens']} tokens, {window['generate_ms']} ms)")
+    click.echo(
+        f"{span}: {window['outcome']} ({window['prompt_tokens']} + {window['new_tokens']} tokens, {window['generate_ms']} ms)"
+    )
     for line in window["text"].splitlines() or [""]:
         click.echo(f"    {shown(line)}")
 

@@ -77,7 +77,7 @@ REMEDY: dict[Code, str] = {
     Code.NO_SANDBOX: "run on Linux 5.13 or newer with Landlock, or set limits.require_sandbox = false",
     Code.WORKER_LOST: "the worker died three times on it; see the log, then `vlmd retry`",
     Code.OUT_OF_MEMORY: "use fewer frames, a smaller frame edge or a smaller max_batch, then `vlmd retry`",
-    Code.NON_FINITE: "the model computed NaN; try precision = \"bf16\" or \"fp32\", then `vlmd retry`",
+    Code.NON_FINITE: 'the model computed NaN; try precision = "bf16" or "fp32", then `vlmd retry`',
     Code.GENERATION_FAILED: "see the log for what the model raised, then `vlmd retry`",
     Code.WRONG_FRAMES: "the worker answered for other frames than planned; report this, then `vlmd retry`",
     Code.MODEL_CANNOT_LOAD: "check the model's path and files, then restart the daemon",

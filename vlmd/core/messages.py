@@ -36,13 +36,13 @@ class DecodeLimits(msgspec.Struct, frozen=True, kw_only=True):
     require_sandbox: bool = True
 
 
-class IndexVideo(Message):
+class IndexVideo(Message, frozen=True):
     """One pass over the packets of the video whose descriptor comes with this message."""
 
     limits: DecodeLimits
 
 
-class DecodeFrames(Message):
+class DecodeFrames(Message, frozen=True):
     """Decode the pictures at `pts` into the memory file that comes with this message, slot after slot.
 
     A slot is height × width × 3 bytes of RGB. `seek` is a keyframe's ticks, or None for the beginning.
@@ -59,38 +59,38 @@ class DecodeFrames(Message):
 # --- from a decoder ----------------------------------------------------------------------------------------
 
 
-class Sandboxed(Message):
+class Sandboxed(Message, frozen=True):
     """The decoder has locked itself up; `missing` names what this kernel could not give."""
 
     missing: list[str]
 
 
-class IndexProgress(Message):
+class IndexProgress(Message, frozen=True):
     bytes_read: int
 
 
-class Indexed(Message):
+class Indexed(Message, frozen=True):
     index: VideoIndex
 
 
-class FrameDecoded(Message):
+class FrameDecoded(Message, frozen=True):
     """The picture at `pts` lies in `slot`; slots come in ascending order, a skipped one cannot be decoded."""
 
     slot: int
     pts: int
 
 
-class DecodeProgress(Message):
+class DecodeProgress(Message, frozen=True):
     """Still decoding towards the next wanted picture."""
 
     packets: int
 
 
-class DecodeEnded(Message):
+class DecodeEnded(Message, frozen=True):
     bad_packets: int
 
 
-class DecoderFailed(Message):
+class DecoderFailed(Message, frozen=True):
     failure: Failure
 
 
@@ -110,13 +110,13 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """torch threads of a worker on the CPU."""
 
 
-class LoadModel(Message):
+class LoadModel(Message, frozen=True):
     model: ModelSpec
     device: str
     """A torch device as the worker sees it: "cuda:0" or "cpu"."""
 
 
-class RunWindows(Message):
+class RunWindows(Message, frozen=True):
     """A lease: the right, and the duty, to answer these windows of one video."""
 
     lease: int
@@ -130,18 +130,18 @@ class RunWindows(Message):
     limits: DecodeLimits
 
 
-class Cancel(Message):
+class Cancel(Message, frozen=True):
     lease: int
 
 
-class Shutdown(Message):
+class Shutdown(Message, frozen=True):
     """Finish the batch in hand, answer it, and end."""
 
 
 # --- from a worker -----------------------------------------------------------------------------------------
 
 
-class Ready(Message):
+class Ready(Message, frozen=True):
     device: str
     model: str
     precision: str
@@ -152,13 +152,13 @@ class Ready(Message):
     versions: dict[str, str]
 
 
-class CannotStart(Message):
+class CannotStart(Message, frozen=True):
     """The model does not load here and would not on a second try."""
 
     failure: Failure
 
 
-class Beat(Message):
+class Beat(Message, frozen=True):
     """Progress from the work itself: a shard loaded, a picture decoded, a token generated. Never from an idle thread."""
 
     stage: str
@@ -167,13 +167,13 @@ class Beat(Message):
     tokens: int = 0
 
 
-class BatchBegun(Message):
+class BatchBegun(Message, frozen=True):
     """These (lease, window) pairs are on the device now; if the worker dies, they may be why."""
 
     windows: list[tuple[int, int]]
 
 
-class WindowAnswered(Message):
+class WindowAnswered(Message, frozen=True):
     lease: int
     window: int
     pts: list[int]
@@ -188,7 +188,7 @@ class WindowAnswered(Message):
     timings: Timings
 
 
-class WindowFailed(Message):
+class WindowFailed(Message, frozen=True):
     """`retry` asks for another attempt; what will fail again the same way says False."""
 
     lease: int
@@ -197,7 +197,7 @@ class WindowFailed(Message):
     retry: bool
 
 
-class LeaseEnded(Message):
+class LeaseEnded(Message, frozen=True):
     """Every window of the lease was answered or failed; `void` says why the video itself could not be used."""
 
     lease: int
@@ -207,7 +207,7 @@ class LeaseEnded(Message):
 # --- to and from a merger ----------------------------------------------------------------------------------
 
 
-class MergeJob(Message):
+class MergeJob(Message, frozen=True):
     """Parse and merge a job's stored answers. With a `target` the result is written there, else sent back."""
 
     database: str
@@ -216,18 +216,18 @@ class MergeJob(Message):
     target: str | None
 
 
-class Merged(Message):
+class Merged(Message, frozen=True):
     """`summary` is JSON: what lists show of a result. `body` is the result itself where none was written."""
 
     summary: str
     body: str = ""
 
 
-class MergeFailed(Message):
+class MergeFailed(Message, frozen=True):
     failure: Failure
 
 
-class Gone(Message):
+class Gone(Message, frozen=True):
     """Added by the reader of a link: nothing more will come."""
 
     exit: str

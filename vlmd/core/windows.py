@@ -55,7 +55,7 @@ def plan_windows(index: VideoIndex, plan: SlidingPlan, limit: int) -> list[Windo
     if len(numbers) > limit:
         raise MediaError(Code.TOO_MANY_WINDOWS, f"the plan makes {len(numbers)} windows; at most {limit} are allowed")
     interval = Fraction(1000) / Fraction(str(plan.fps))
-    windows = []
+    windows: list[Window] = []
     for number in numbers:
         start = begin + number * plan.step_ms
         stop = min(start + plan.length_ms, end)

@@ -122,7 +122,9 @@ class Inbox:
         if len(folders) == 1:
             pipeline = self._settings.inbox.default_pipeline
             if pipeline is None:
-                raise MediaError(Code.NO_PIPELINE, "the file lies at the top of the inbox, and there is no default pipeline")
+                raise MediaError(
+                    Code.NO_PIPELINE, "the file lies at the top of the inbox, and there is no default pipeline"
+                )
         else:
             pipeline = names.shown(folders.pop(0))
         if pipeline not in self._settings.pipelines:

@@ -1,5 +1,5 @@
 """Results: what a job's answers come to, and the files they are written to.
 
-    result   answers → one document (pure)
-    write    whole or absent files
+result   answers → one document (pure)
+write    whole or absent files
 """

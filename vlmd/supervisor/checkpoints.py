@@ -51,5 +51,3 @@ class Checkpoints:
                 windows.fail, answer.lease, answer.window, failure, True, self._failure_limit, now_ms()
             )
         self._committed(accepted)
-
-

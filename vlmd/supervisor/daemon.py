@@ -32,9 +32,7 @@ _DONE_CHECK_SECONDS = 0.2
 class Daemon:
     """`run` is its life: it returns when the daemon was told to stop, or, with `once`, when all is done."""
 
-    def __init__(
-        self, settings: Settings, once: bool = False, worker_command: Sequence[str] = WORKER_COMMAND
-    ) -> None:
+    def __init__(self, settings: Settings, once: bool = False, worker_command: Sequence[str] = WORKER_COMMAND) -> None:
         self.settings = settings
         self._once = once
         self._worker_command = worker_command

@@ -121,9 +121,7 @@ def _allowed_card(entry: str, cards: Sequence[Card]) -> Card | None:
 def _tell_end_of_list(entry: str) -> None:
     """Warn of an entry that ends the list, unless it is how people say "no more"."""
     if entry not in ("", "-1"):
-        log.warning(
-            'CUDA_VISIBLE_DEVICES: "%s" is no GPU of this machine; CUDA ignores it and all after it', entry
-        )
+        log.warning('CUDA_VISIBLE_DEVICES: "%s" is no GPU of this machine; CUDA ignores it and all after it', entry)
 
 
 def _by_uuid(start: str, cards: Sequence[Card]) -> Card | None:
@@ -134,9 +132,7 @@ def _by_uuid(start: str, cards: Sequence[Card]) -> Card | None:
 
 def _every_gpu(cards: Sequence[Card]) -> list[Device]:
     """Every usable card; a broken one is told of, and costs only its own worker."""
-    broken = [
-        f"GPU {card.index} {card.label}".strip() + f": {card.problem}" for card in cards if card.problem
-    ]
+    broken = [f"GPU {card.index} {card.label}".strip() + f": {card.problem}" for card in cards if card.problem]
     if len(broken) == len(cards):
         raise _no_gpu("; ".join(broken))
     for problem in broken:
@@ -148,9 +144,7 @@ def _named_gpus(names: Sequence[str], cards: Sequence[Card]) -> list[Device]:
     """The cards devices.use names; each must be there and usable, and be named once."""
     positions = [_position(name, cards) for name in names]
     problems = [
-        problem
-        for name, position in zip(names, positions, strict=True)
-        if (problem := _refusal(name, position, cards))
+        problem for name, position in zip(names, positions, strict=True) if (problem := _refusal(name, position, cards))
     ]
     chosen = [position for position in positions if position is not None]
     twice = sorted({cards[position].index for position in chosen if chosen.count(position) > 1})
@@ -171,9 +165,7 @@ def _position(name: str, cards: Sequence[Card]) -> int | None:
 def _refusal(name: str, position: int | None, cards: Sequence[Card]) -> str | None:
     """Why the card of this name cannot be used."""
     if position is None:
-        there = ", ".join(
-            f"cuda:{n} ({card.label or card.problem} {card.uuid})" for n, card in enumerate(cards)
-        )
+        there = ", ".join(f"cuda:{n} ({card.label or card.problem} {card.uuid})" for n, card in enumerate(cards))
         return f"devices.use: {name} is no GPU that this daemon may use; there are: {there}"
     problem = cards[position].problem
     return f"devices.use: {name} cannot be used: {problem}" if problem else None
@@ -192,6 +184,4 @@ def _gpu(card: Card, position: int) -> Device:
 
 
 def _cpu(number: int) -> Device:
-    return Device(
-        name=f"cpu:{number}", kind="cpu", label="CPU", index=number, environment={"CUDA_VISIBLE_DEVICES": ""}
-    )
+    return Device(name=f"cpu:{number}", kind="cpu", label="CPU", index=number, environment={"CUDA_VISIBLE_DEVICES": ""})

@@ -107,8 +107,9 @@ class Fleet:
         job = scheduler.choose_job(open_jobs, slot.model.name)
         if job is None:
             wanted = scheduler.next_model(open_jobs, slot.model.name)
-            if wanted in self._models and not slot.leases and slot.state == SlotState.IDLE:
-                slot.swap(self._models[wanted])
+            model = self._models.get(wanted or "")
+            if model is not None and not slot.leases and slot.state == SlotState.IDLE:
+                slot.swap(model)
             return
         serving = sum(1 for other in self.slots if other.ready and other.model.name == job.model)
         size = scheduler.lease_size(job, open_jobs, serving, slot.model.max_batch, self._limits.lease_windows)
@@ -175,9 +176,7 @@ class Fleet:
         self._changed()
 
     async def _give_back(self, leases: list[int], begun: list[tuple[int, int]], failure: Failure) -> None:
-        await self._store.write(
-            windows.release, leases, begun, failure, self._limits.window_failures, now_ms()
-        )
+        await self._store.write(windows.release, leases, begun, failure, self._limits.window_failures, now_ms())
         self.wake()
 
     def _committed(self, accepted: list[windows.Delivery]) -> None:

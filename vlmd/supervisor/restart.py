@@ -85,9 +85,7 @@ class Restarts:
             return Parked(f"it cannot start: {failure.reason}; {failure.remedy}")
         if len(self._failed) >= self._start_failures:
             count = len(self._failed)
-            return Parked(
-                f"{count} starts failed (limits.start_failures); see the log, then restart the daemon"
-            )
+            return Parked(f"{count} starts failed (limits.start_failures); see the log, then restart the daemon")
         return None
 
     def _next_delay(self) -> float:

@@ -49,9 +49,7 @@ class Trial:
         device = (await discover(self._settings.devices, os.environ, Nvml()))[0]
         self._say("reading the video")
         index = await asyncio.to_thread(self._index, file)
-        windows = _spread(
-            plan_windows(index, self._pipeline.window.plan(), self._settings.limits.max_windows), count
-        )
+        windows = _spread(plan_windows(index, self._pipeline.window.plan(), self._settings.limits.max_windows), count)
         environment = {**WORKER_ENVIRONMENT, **device.environment}
         worker: Child[FromWorker] = await Child.start(python("vlmd.worker"), FromWorker, environment)
         try:

@@ -56,7 +56,7 @@ class Verbs:
     async def submit(self, path: str, pipeline: str | None, first: bool) -> int:
         """Register a file where it lies; the same file in the same pipeline keeps an unfinished job it has."""
         pipeline = pipeline or self._settings.inbox.default_pipeline
-        if pipeline not in self._settings.pipelines:
+        if pipeline is None or pipeline not in self._settings.pipelines:
             known = ", ".join(sorted(self._settings.pipelines))
             raise UsageError(f"there is no pipeline {pipeline!r}; there is {known}")
         raw = os.fsencode(path)
@@ -112,4 +112,3 @@ def _device(slot: Slot, reading: dict[str, Any]) -> dict[str, Any]:
         "deaths": slot.deaths,
         "reading": reading,
     }
-

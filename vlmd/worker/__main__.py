@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vlmd import log
+from vlmd.core.answers import Timings, Usage
 from vlmd.core.errors import Code, Failure, WorkerError
 from vlmd.core.messages import (
     BatchBegun,
@@ -27,9 +28,7 @@ from vlmd.core.messages import (
     LoadModel,
     RunWindows,
     Shutdown,
-    Timings,
     ToWorker,
-    Usage,
     WindowAnswered,
     WindowFailed,
 )
@@ -112,7 +111,7 @@ class Worker:
             return None
         except Exception as error:  # noqa: BLE001  whatever a model raises concerns memory, its windows, or the device
             logger.warning("a batch of %d windows failed: %r", len(questions), error)
-            failure = self._engine.explain(error)
+            failure: Failure | None = self._engine.explain(error)
             if failure is None:
                 logger.critical("the device is lost; this process ends")
                 os._exit(EXIT_DEVICE_LOST)
@@ -131,9 +130,7 @@ class Worker:
                 text=reply.text,
                 tokens=reply.tokens,
                 recipe=question.run.recipe,
-                usage=Usage(
-                    prompt_tokens=reply.prompt_tokens, new_tokens=len(reply.tokens), finish=reply.finish
-                ),
+                usage=Usage(prompt_tokens=reply.prompt_tokens, new_tokens=len(reply.tokens), finish=reply.finish),
                 timings=Timings(
                     prepare_ms=question.prepare_ms,
                     generate_ms=int((time.monotonic() - begun) * 1000),

@@ -13,8 +13,9 @@ import torch
 import transformers
 from transformers import LogitsProcessor, LogitsProcessorList
 
+from vlmd.core.answers import Token
 from vlmd.core.errors import Code, Failure, WorkerError
-from vlmd.core.messages import ModelSpec, Ready, Token
+from vlmd.core.messages import ModelSpec, Ready
 from vlmd.worker import models
 from vlmd.worker.questions import Question, Reply
 
@@ -61,7 +62,7 @@ class Engine:
             versions={"torch": torch.__version__, "transformers": transformers.__version__},
         )
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def answer(self, questions: Sequence[Question], on_step: Callable[[int], None], on_reply: OnReply) -> None:
         """Generate greedily for a batch. `on_step` hears of every token, `on_reply` of every row that has ended."""
         inputs = self._family.prepare(questions)
@@ -181,10 +182,10 @@ def _check_device(device: str) -> None:
     """A GPU that torch cannot use is an error with a remedy, never a reason to compute on the CPU."""
     if device == "cpu" or torch.cuda.is_available():
         return
-    build = f"torch {torch.__version__} is built for CUDA {torch.version.cuda}" if torch.version.cuda else (
-        f"torch {torch.__version__} is a CPU build"
+    build = (
+        f"torch {torch.__version__} is built for CUDA {torch.version.cuda}"
+        if torch.version.cuda
+        else (f"torch {torch.__version__} is a CPU build")
     )
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    raise WorkerError(
-        Code.GPU_UNUSABLE, f"the driver shows GPU {visible}, but torch cannot use it: {build}"
-    )
+    raise WorkerError(Code.GPU_UNUSABLE, f"the driver shows GPU {visible}, but torch cannot use it: {build}")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vlmd.core.messages import RunWindows, Token
+from vlmd.core.answers import Token
+from vlmd.core.messages import RunWindows
 from vlmd.core.windows import Window
 
 Picture = npt.NDArray[np.uint8]

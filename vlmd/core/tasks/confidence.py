@@ -10,9 +10,7 @@ from itertools import pairwise
 
 from vlmd.core.answers import Token
 
-_STRING = re.compile(
-    r""" "(?:[^"\\]++|\\.)*+(?:"|\\?\Z) | '(?:[^'\\]++|\\.)*+(?:'|\\?\Z) """, re.DOTALL | re.VERBOSE
-)
+_STRING = re.compile(r""" "(?:[^"\\]++|\\.)*+(?:"|\\?\Z) | '(?:[^'\\]++|\\.)*+(?:'|\\?\Z) """, re.DOTALL | re.VERBOSE)
 _NUMBER = re.compile(r"([0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+)\s*(%?)")
 _COLON = re.compile(r"\s*:\s*")
 

@@ -28,6 +28,8 @@ MAX_DETAILS = 1000
 MAX_OBJECTS = 256
 """Objects read of one answer."""
 _MAX_NESTING = 8
+_REACH = 1 << 14
+"""Characters from one label within which the next one is looked for."""
 
 _TEAM_FILLER = frozenset({"the", "team", "side", "squad"})
 
@@ -228,10 +230,12 @@ class _EventReader:
         self.events.setdefault(key, event)
 
     def _confidence(self, key: str, label: str, end: int) -> float | None:
-        span = value_span(self._text, self._position, end, key, label) if self._tokens else None
+        if not self._tokens:
+            return None
+        span = value_span(self._text, self._position, min(end, self._position + _REACH), key, label)
         if span is None:
             return None
-        self._position = span[1]
+        self._position = span[1] + 1
         return self._tokens.confidence(*span)
 
     def _team(self, value: object) -> tuple[str | None, bool]:
@@ -244,9 +248,7 @@ class _EventReader:
             return None, True
         return self._name(value, self._teams, EventProblem.UNKNOWN_TEAM, EventProblem.CAPPED_TEAM)
 
-    def _name(
-        self, written: str, table: NameTable, unknown: EventProblem, capped: EventProblem
-    ) -> tuple[str, bool]:
+    def _name(self, written: str, table: NameTable, unknown: EventProblem, capped: EventProblem) -> tuple[str, bool]:
         text = self._clean(written, MAX_NAME, capped)
         name = table.match(text)
         if name is None:

@@ -67,9 +67,7 @@ def _literal(node: ast.expr | None) -> object:
         case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
             return [_literal(item) for item in items]
         case ast.Dict(keys=keys, values=values):
-            return _object(
-                [(str(_literal(key)), _literal(value)) for key, value in zip(keys, values, strict=True)]
-            )
+            return _object([(str(_literal(key)), _literal(value)) for key, value in zip(keys, values, strict=True)])
     raise ValueError("not a literal")
 
 

@@ -101,17 +101,26 @@ _FENCE = re.compile(
 )
 
 
-def _answer_bounds(text: str) -> tuple[int, int]:
-    """Where the answer begins and ends: after the last </think>, before a <think> that is never closed.
+_OPENS = re.compile(r"\s*<think>")
+_CLOSES = re.compile(r"</think>(?=[\s{\[`]|\Z)")
 
-    An answer that begins with its object or fence has no reasoning; a tag in it is part of a string.
+
+def _answer_bounds(text: str) -> tuple[int, int]:
+    """Where the answer begins and ends: behind the reasoning at its front; nowhere if that is never closed.
+
+    Some models leave the opening tag out. An answer that begins with its object or fence has no reasoning, and
+    tags further on are part of a string.
     """
     if text.lstrip().startswith(("{", "[", "```")):
         return 0, len(text)
-    closed = text.rfind("</think>")
-    start = closed + len("</think>") if closed >= 0 else 0
-    unclosed = text.find("<think>", start)
-    return start, unclosed if unclosed >= 0 else len(text)
+    start = 0
+    while opened := _OPENS.match(text, start):
+        closed = text.find("</think>", opened.end())
+        if closed < 0:
+            return start, start
+        start = closed + len("</think>")
+    lone = _CLOSES.search(text) if start == 0 else None
+    return lone.end() if lone else start, len(text)
 
 
 # --- the ladder --------------------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ def family(architecture: str) -> Any:
     """The class that serves `architecture`; raises `WorkerError` for one nobody wrote a family for."""
     if architecture not in FAMILIES:
         known = ", ".join(sorted(FAMILIES))
-        raise WorkerError(Code.MODEL_CANNOT_LOAD, f"no family for architecture {architecture}; there is one for {known}")
+        raise WorkerError(
+            Code.MODEL_CANNOT_LOAD, f"no family for architecture {architecture}; there is one for {known}"
+        )
     module, name = FAMILIES[architecture].split(":")
     return getattr(import_module(module), name)
