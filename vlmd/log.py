@@ -12,7 +12,7 @@ _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ER
 
 
 class _OneLine(logging.Formatter):
-    """Whatever a record holds becomes one line without control characters: file names and answers are strangers' text."""
+    """One line without control characters, whatever a record holds: names and answers are strangers' text."""
 
     def __init__(self, journal: bool) -> None:
         super().__init__(

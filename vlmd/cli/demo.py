@@ -1,3 +1,5 @@
 """`vlmd demo` (placeholder until the model is there)."""
 
-COMMANDS = []
+import click
+
+COMMANDS: list[click.Command] = []

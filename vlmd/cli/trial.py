@@ -68,9 +68,8 @@ def _document(start_ms: int, end_ms: int, answer: WindowAnswered, outcome: str, 
 
 def _print(window: dict[str, Any]) -> None:
     span = f"{clock(window['start_s'])} to {clock(window['end_s'])}"
-    click.echo(
-        f"{span}: {window['outcome']} ({window['prompt_tokens']} + {window['new_tokens']} tokens, {window['generate_ms']} ms)"
-    )
+    tokens = f"{window['prompt_tokens']} + {window['new_tokens']} tokens"
+    click.echo(f"{span}: {window['outcome']} ({tokens}, {window['generate_ms']} ms)")
     for line in window["text"].splitlines() or [""]:
         click.echo(f"    {shown(line)}")
 

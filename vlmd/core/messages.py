@@ -159,7 +159,7 @@ class CannotStart(Message, frozen=True):
 
 
 class Beat(Message, frozen=True):
-    """Progress from the work itself: a shard loaded, a picture decoded, a token generated. Never from an idle thread."""
+    """Progress from the work itself: a shard loaded, a token generated. Never from an idle thread."""
 
     stage: str
     lease: int | None = None

@@ -151,7 +151,8 @@ async def merged(db: aiosqlite.Connection, job_id: int, summary: str, now: int) 
     """The result lies on disk. False if the job was ended meanwhile."""
     moved = await change(
         db,
-        "UPDATE jobs SET state = 'done', summary = ?, finished_at = ?, changed_at = ? WHERE id = ? AND state = 'merging'",
+        "UPDATE jobs SET state = 'done', summary = ?, finished_at = ?, changed_at = ?"
+        " WHERE id = ? AND state = 'merging'",
         (summary, now, now, job_id),
     )
     await wake_twins(db, job_id, now)
@@ -200,7 +201,8 @@ async def _claim(db: aiosqlite.Connection, base: str, fingerprint: str) -> str:
 async def _twin(db: aiosqlite.Connection, job_id: int, fingerprint: str, digest: str) -> bool:
     row = await one(
         db,
-        "SELECT 1 FROM jobs WHERE fingerprint = ? AND recipe = ? AND id <> ? AND state IN ('queued', 'running', 'merging')",
+        "SELECT 1 FROM jobs WHERE fingerprint = ? AND recipe = ? AND id <> ?"
+        " AND state IN ('queued', 'running', 'merging')",
         (fingerprint, digest, job_id),
     )
     return row is not None

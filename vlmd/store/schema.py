@@ -29,7 +29,7 @@ def migrate(path: Path) -> None:
         newest = scripts[-1][0]
         if version > newest:
             raise StoreError(
-                f"{path} has schema {version}, this vlmd knows {newest}: it was written by a newer vlmd; install that one"
+                f"{path} has schema {version}, this vlmd knows {newest}; install the newer vlmd that wrote it"
             )
         if 0 < version < newest:
             _back_up(connection, path.with_name(f"{path.name}.before-{newest}"))

@@ -65,7 +65,8 @@ async def lease(db: aiosqlite.Connection, job_id: int, worker: str, size: int, n
     """
     job = await one(
         db,
-        "SELECT jobs.facts, recipes.body, files.* FROM jobs JOIN recipes ON digest = recipe JOIN files ON files.id = file_id"
+        "SELECT jobs.facts, recipes.body, files.* FROM jobs"
+        " JOIN recipes ON digest = recipe JOIN files ON files.id = file_id"
         " WHERE jobs.id = ? AND jobs.state IN ('queued', 'running')",
         (job_id,),
     )
@@ -246,6 +247,7 @@ async def _complete(db: aiosqlite.Connection, job_id: int, now: int) -> None:
     """With the last window in, the job goes on to be merged, in the same transaction."""
     await change(
         db,
-        "UPDATE jobs SET state = 'merging', changed_at = ? WHERE id = ? AND state = 'running' AND answered + failed = total",
+        "UPDATE jobs SET state = 'merging', changed_at = ?"
+        " WHERE id = ? AND state = 'running' AND answered + failed = total",
         (now, job_id),
     )

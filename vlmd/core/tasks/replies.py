@@ -25,6 +25,7 @@ _MAX_SPANS = 500
 _MAX_REPAIR = 8_000
 _MAX_REPAIRS = 16
 _MAX_DEPTH = 64
+_MAX_REGIONS = 3
 
 
 class ReplyProblem(StrEnum):
@@ -169,8 +170,11 @@ class _Reader:
 
     def _region(self, start: int, end: int, depth: int = 0) -> None:
         """Reads the outermost spans between `start` and `end`, then what was left open."""
+        if depth > _MAX_REGIONS:
+            self.problems.add(ReplyProblem.UNREAD_TEXT)
+            return
         brackets = scan(self.text, start, end)
-        tail = self._tail(brackets, end) if depth == 0 else end
+        tail = self._tail(brackets, end) if end == len(self.text) else end
         for begin, stop in brackets.closed:
             if begin < tail:
                 self._span(begin, stop, depth)
@@ -187,7 +191,7 @@ class _Reader:
         value = exact(source)
         if value is not None:
             self._add(value, start, end)
-        elif source[0] == "[" and "{" in source and depth < 3:
+        elif source[0] == "[" and "{" in source:
             self._region(start + 1, end - 1, depth + 1)
         else:
             self._repair(start, end)
@@ -207,13 +211,14 @@ class _Reader:
         return end
 
     def _fragments(self, brackets: Scan, end: int, depth: int) -> None:
-        """Repairs each piece from a brace that was never closed to the next brace."""
-        braces = [at for at in brackets.opened if self.text[at] == "{"]
-        bounds = sorted([*braces, *(begin for begin, _ in brackets.closed), end])
-        for start in braces:
+        """Repairs each piece from a brace that was never closed to the next bracket; looks anew behind a lone [."""
+        bounds = sorted([*brackets.opened, *(begin for begin, _ in brackets.closed), end])
+        for start in brackets.opened:
             stop = bounds[bisect_right(bounds, start)]
-            at_end = stop == end and depth == 0
-            self._repair(start, stop, self._cut(brackets) if at_end else Cut.NO)
+            if self.text[start] == "{":
+                self._repair(start, stop, self._cut(brackets) if stop == len(self.text) else Cut.NO)
+            elif (brace := self.text.find("{", start, stop)) >= 0:
+                self._region(brace, stop, depth + 1)
 
     def _cut(self, brackets: Scan) -> Cut:
         return Cut.INSIDE if brackets.quote or self.text[-1] not in ",}]\"'" else Cut.AFTER

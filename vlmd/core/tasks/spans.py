@@ -79,9 +79,6 @@ def shut(text: str, brackets: list[str], quote: str) -> Iterator[str]:
     First as it is, then with null for a key that lacks its value.
     """
     closers = "".join(_CLOSER[bracket] for bracket in reversed(brackets))
-    if quote:
-        body = _HALF_ESCAPE.sub(r"\1", text) + quote
-    else:
-        body = text.rstrip().removesuffix(",").removesuffix(":")
-    yield body + closers
-    yield body + ": null" + closers
+    whole = _HALF_ESCAPE.sub(r"\1", text) if quote else text.rstrip().removesuffix(",").removesuffix(":")
+    yield whole + quote + closers
+    yield whole + quote + ": null" + closers
