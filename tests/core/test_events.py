@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -103,6 +104,25 @@ def test_a_cut_answer_keeps_its_complete_events() -> None:
     assert [event.label for event in answer.events] == ["Goal"]
     assert (answer.truncated, answer.repaired) == (True, True)
     assert answer.problems == ["cut-field", "no-label"]
+
+
+@pytest.mark.parametrize(
+    "write", [json.dumps, repr, lambda events: "\n".join(json.dumps(one, indent=1) for one in events)]
+)
+def test_wherever_an_answer_is_cut_nothing_is_invented(write: Callable[[object], str]) -> None:
+    events = [
+        {"label": "Shots off target", "team": "home", "confidence": 0.95, "details": "It's 25, he \\ shoots"},
+        {"label": "Corner", "team": "away", "confidence": 0.85, "details": 'from the "left" {side}'},
+    ]
+    text = write(events)
+    read = [parse(text[:length]).events for length in range(1, len(text) + 1)]
+    for event in (event for found in read for event in found):
+        whole = events[0] if event.label == "Shots off target" else events[1]
+        assert event.label == whole["label"]
+        assert event.team in (None, whole["team"])
+        assert event.stated_confidence in (None, whole["confidence"])
+        assert str(whole["details"]).startswith(event.details)
+    assert [len(found) for found in read] == sorted(len(found) for found in read)
 
 
 def test_a_cut_value_is_left_out_but_the_beginning_of_details_is_kept() -> None:

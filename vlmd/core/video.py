@@ -59,7 +59,7 @@ class VideoIndex(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds per tick, as a fraction."""
     pts: list[int]
     keyframes: list[int]
-    """Presentation ticks of the keyframes that may be sought to; empty where only the very beginning is a safe start."""
+    """Ticks of the keyframes that may be sought to; empty where only the very beginning is a safe start."""
 
     def ms(self, pts: int) -> int:
         """Milliseconds from the first picture to the picture at `pts`, rounded down."""
