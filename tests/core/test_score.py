@@ -19,9 +19,7 @@ def test_the_same_event_is_found():
     assert score([GOAL], [GOAL]) == Score(1, 1, 1)
 
 
-@pytest.mark.parametrize(
-    "change", [{"label": "Kick-off"}, {"team": "away"}, {"start_ms": 2900, "end_ms": 5000}]
-)
+@pytest.mark.parametrize("change", [{"label": "Kick-off"}, {"team": "away"}, {"start_ms": 2900, "end_ms": 5000}])
 def test_another_label_team_or_time_is_a_different_event(change):
     assert score([replace(GOAL, **change)], [GOAL]) == Score(0, 1, 1)
 

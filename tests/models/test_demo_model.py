@@ -55,9 +55,7 @@ def ask(demo, windows: list[list[np.ndarray]]) -> list[str]:
     return processor.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
 
 
-def around(
-    match: Match, pictures: list[np.ndarray], event: TrueEvent, count: int = 3 * FPS
-) -> list[np.ndarray]:
+def around(match: Match, pictures: list[np.ndarray], event: TrueEvent, count: int = 3 * FPS) -> list[np.ndarray]:
     """`count` pictures with `event` about in their middle."""
     middle = (event.start_ms + event.end_ms) // 2 * FPS // 1000
     start = max(0, min(middle - count // 2, len(pictures) - count))
@@ -73,9 +71,7 @@ def told(text: str) -> set[tuple[str, Team]]:
 def test_it_is_small_and_complete():
     files = {path.name: path.stat().st_size for path in MODEL.iterdir()}
     assert sum(files.values()) <= 8_000_000
-    assert {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja", "README.md"} <= set(
-        files
-    )
+    assert {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja", "README.md"} <= set(files)
 
 
 def test_it_sees_most_events_of_unseen_matches(demo):
@@ -86,9 +82,7 @@ def test_it_sees_most_events_of_unseen_matches(demo):
         events = match.events()
         answers = ask(demo, [around(match, pictures, event) for event in events])
         total += len(events)
-        right += sum(
-            (event.label, event.team) in told(text) for event, text in zip(events, answers, strict=True)
-        )
+        right += sum((event.label, event.team) in told(text) for event, text in zip(events, answers, strict=True))
     assert total >= 10
     assert right / total >= 0.9
 

@@ -3,6 +3,9 @@
 Its answers depend on the pixels alone, so any run over the same video says the same. VLMD_SCRIPT names a JSON
 file: {"load_seconds", "seconds" per window, "faults": {"<start_ms>": {"kind", "times"}}, "folder"}. A fault
 happens `times` times, counted in `folder` across processes, for the window that starts at that time.
+
+In `folder` it keeps two diaries, a line of JSON each time: `loads.jsonl`, with what its environment shows it,
+and `asked.jsonl`, with every window it is asked, also those it is asked again.
 """
 
 from __future__ import annotations
@@ -51,13 +54,14 @@ class ScriptedEngine:
         on_step: Callable[[int], None],
         on_reply: Callable[[int, Reply], None],
     ) -> None:
+        self._note_questions(questions)
         if self._poisoned:
             raise DeviceLost("CUDA error: an illegal memory access was encountered")
         for row, question in enumerate(questions):
             kind = self._fault(question)
             if kind is not None:
                 self._misbehave(kind, question, row, on_reply)
-                if kind in ("babble", "garbage"):
+                if kind in ("babble", "garbage", "nan"):
                     continue
             time.sleep(self._script.get("seconds", 0.0))
             on_step(len(questions) - row)
@@ -70,6 +74,19 @@ class ScriptedEngine:
             self._poisoned = True
             return None
         return Failure(Code.GENERATION_FAILED, str(error))
+
+    def _note_questions(self, questions: Sequence[Question]) -> None:
+        for question in questions:
+            lease, window = question.key
+            note(
+                self._script,
+                "asked",
+                job=question.run.job,
+                lease=lease,
+                window=window,
+                start_ms=question.window.start_ms,
+                batch=len(questions),
+            )
 
     def _fault(self, question: Question) -> str | None:
         """The fault for this window, while it has not happened often enough."""
@@ -130,9 +147,22 @@ def reply(frame_digest: str) -> Reply:
     return Reply(text, tokens, prompt_tokens=100, finish="stop")
 
 
+def note(script: dict, diary: str, **entry: object) -> None:
+    """Append a line to a diary: one write, so that lines of several processes never mix."""
+    if "folder" in script:
+        line = json.dumps({"pid": os.getpid(), **entry}) + "\n"
+        fd = os.open(Path(script["folder"]) / f"{diary}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(fd, line.encode())
+        finally:
+            os.close(fd)
+
+
 def load(message: LoadModel, progress: Callable[[str], None]) -> ScriptedEngine:
     name = os.environ.get("VLMD_SCRIPT")
     script = json.loads(Path(name).read_text()) if name else {}
+    shown = {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "HF_HUB_OFFLINE")}
+    note(script, "loads", device=message.device, model=message.model.name, environment=shown)
     if script.get("cannot_load"):
         raise WorkerError(Code.MODEL_CANNOT_LOAD, "the script says so")
     if script.get("gpu_unusable"):

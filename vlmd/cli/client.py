@@ -34,14 +34,20 @@ class Client:
         return status
 
     def jobs(self, state: str | None, pipeline: str | None, limit: int) -> list[dict[str, Any]]:
-        """The newest jobs, oldest first."""
-        query = {"state": state, "pipeline": pipeline, "limit": limit}
-        given = {name: value for name, value in query.items() if value is not None}
+        """The newest jobs, oldest first; from the database where no daemon runs."""
         try:
-            jobs: list[dict[str, Any]] = self._json("GET", "/v1/jobs", params=given)
-            return jobs
+            return self.running_jobs(state, pipeline, limit)
         except NotRunning:
             return self._stored(lambda db: views.job_list(db, state, pipeline, limit))
+
+    def running_jobs(
+        self, state: str | None = None, pipeline: str | None = None, limit: int = 1000
+    ) -> list[dict[str, Any]]:
+        """The newest jobs as the daemon lists them. Raises `NotRunning`."""
+        query = {"state": state, "pipeline": pipeline, "limit": limit}
+        given = {name: value for name, value in query.items() if value is not None}
+        jobs: list[dict[str, Any]] = self._json("GET", "/v1/jobs", params=given)
+        return jobs
 
     def job(self, job_id: int) -> dict[str, Any]:
         try:

@@ -1,5 +1,141 @@
-"""`vlmd demo` (placeholder until the model is there)."""
+"""`vlmd demo`: the whole way on synthetic videos, through the real daemon, in about a minute."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
-COMMANDS: list[click.Command] = []
+from vlmd.cli.bars import Bars
+from vlmd.cli.client import Client
+from vlmd.cli.errors import NotRunning
+from vlmd.cli.words import clock, print_table
+from vlmd.config import load_settings
+from vlmd.core.errors import VlmdError
+from vlmd.demo.compare import Row, read_events, side_by_side
+from vlmd.demo.game import TrueEvent
+from vlmd.demo.score import Score
+from vlmd.demo.stage import Stage, render, set_up
+
+_FIRST_SEED = 1_000_000
+"""Far from the seeds the model was trained on."""
+_START_SECONDS = 60.0
+_ENDED = ("done", "failed", "cancelled", "quarantined")
+
+
+@click.command()
+@click.option("--seconds", type=click.IntRange(5, 3600), default=90, show_default=True, help="Length of each video.")
+@click.option("--videos", type=click.IntRange(1, 50), default=2, show_default=True, help="How many videos.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other matches.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where to play. [default: a new one in the temporary folder]"
+)
+def demo(seconds: int, videos: int, seed: int, folder: Path | None) -> None:
+    """Render synthetic matches, drop them into a real daemon's inbox, compare what it finds with the truth."""
+    workers = max(1, min(2, len(os.sched_getaffinity(0))))
+    stage = set_up(_scratch(folder), workers)
+    begun = time.monotonic()
+    click.echo(f"everything lies in {stage.folder}", err=True)
+    films = [
+        _render(stage, f"match-{number + 1}.mp4", _FIRST_SEED + 1000 * seed + number, seconds)
+        for number in range(videos)
+    ]
+    with _daemon(stage) as process:
+        for path, _ in films:
+            stage.drop(path)
+        _watch(stage, process, [path.name for path, _ in films])
+    total = Score(0, 0, 0)
+    for path, truth in films:
+        total += _compare(stage, path.name, truth)
+    elapsed = time.monotonic() - begun
+    click.echo(f"results: {stage.folder / 'results'}")
+    click.echo(
+        f"demo: F1 {total.f1:.3f} precision {total.precision:.3f} recall {total.recall:.3f} "
+        f"({total.true} true events, {total.found} found, {videos} videos of {seconds} s, {elapsed:.0f} s in all)"
+    )
+
+
+def _scratch(folder: Path | None) -> Path:
+    if folder is None:
+        return Path(tempfile.mkdtemp(prefix="vlmd-demo-"))
+    if folder.exists() and any(folder.iterdir()):
+        raise click.UsageError(f"{folder} is not empty; name a new folder")
+    return folder.absolute()
+
+
+def _render(stage: Stage, name: str, seed: int, seconds: int) -> tuple[Path, list[TrueEvent]]:
+    click.echo(f"rendering {name}: {seconds} s of match {seed}", err=True)
+    return render(stage, name, seed, seconds)
+
+
+@contextlib.contextmanager
+def _daemon(stage: Stage) -> Iterator[subprocess.Popen[bytes]]:
+    """The real daemon, from its start to its orderly end; its log goes to a file."""
+    command = [sys.executable, "-m", "vlmd", "--config", str(stage.config), "run"]
+    with stage.log.open("wb") as log, subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _watch(stage: Stage, process: subprocess.Popen[bytes], names: Sequence[str]) -> None:
+    """Show progress until every video has its result."""
+    client = Client(load_settings(stage.config))
+    deadline = time.monotonic() + _START_SECONDS
+    with Bars(names) as bars:
+        while True:
+            jobs = _jobs(client, stage, process, deadline)
+            bars.show(jobs)
+            if len([job for job in jobs if job["state"] in _ENDED]) == len(names):
+                break
+            time.sleep(0.3)
+    if failed := [job for job in jobs if job["state"] != "done"]:
+        raise VlmdError(f"{failed[0]['name']} {failed[0]['state']}: {failed[0]['reason']}; see {stage.log}")
+
+
+def _jobs(client: Client, stage: Stage, process: subprocess.Popen[bytes], deadline: float) -> list[dict[str, Any]]:
+    if process.poll() is not None:
+        raise VlmdError(f"the daemon ended with exit code {process.returncode}:\n{_tail(stage.log)}")
+    try:
+        return client.running_jobs()
+    except NotRunning:
+        if time.monotonic() > deadline:
+            raise VlmdError(f"the daemon did not start within {_START_SECONDS:.0f} s:\n{_tail(stage.log)}") from None
+        return []
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-10:])
+
+
+def _compare(stage: Stage, name: str, truth: list[TrueEvent]) -> Score:
+    rows, score = side_by_side(read_events(stage.result(name)), truth)
+    click.echo(f"{name}: {score.true} true events, {score.found} found, {score.matched} of them right")
+    print_table(["true event", "from", "to", "found event", "window", "prob."], [_cells(row) for row in rows])
+    return score
+
+
+def _cells(row: Row) -> list[object]:
+    true, found = row.true, row.found
+    left = [f"{true.label}, {true.team}", *_span(true.start_ms, true.end_ms)] if true else ["-", "", ""]
+    if found is None:
+        return [*left, "missed", "", ""]
+    window = " to ".join(_span(found.start_ms, found.end_ms))
+    sure = "" if found.confidence is None else f"{found.confidence:.3f}"
+    return [*left, f"{found.label}, {found.team or 'no team'}", window, sure]
+
+
+def _span(start_ms: int, end_ms: int) -> tuple[str, str]:
+    return clock(start_ms / 1000), clock(end_ms / 1000)
+
+
+COMMANDS = [demo]

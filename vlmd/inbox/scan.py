@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -20,36 +20,41 @@ class Seen(msgspec.Struct, frozen=True):
     regular: bool
 
 
-class Scan(msgspec.Struct, frozen=True):
+class Scan(msgspec.Struct):
     seen: list[Seen]
     ignored: int
     """Entries whose names the configuration tells to leave alone."""
     unreadable: list[bytes]
-    """Folders that could not be listed."""
+    """Folders that could not be listed, or not to the end."""
 
 
 def scan(root: bytes, ignore: Sequence[str]) -> Scan:
     """Everything below `root`. Raises OSError when `root` itself cannot be listed; links are never followed."""
     os.stat(root)
     found = Scan([], 0, [])
-    ignored = sum(_walk(root, ignore, found))
-    return Scan(found.seen, ignored, found.unreadable)
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        try:
+            folders += _list(folder, ignore, found)
+        except OSError:
+            found.unreadable.append(folder)
+    return found
 
 
-def _walk(folder: bytes, ignore: Sequence[str], found: Scan) -> Iterator[int]:
-    try:
-        with os.scandir(folder) as entries:
-            listed = list(entries)
-    except OSError:
-        found.unreadable.append(folder)
-        return
+def _list(folder: bytes, ignore: Sequence[str], found: Scan) -> list[bytes]:
+    """Take in one folder; returns the folders in it. No recursion: folders may lie thousands deep."""
+    with os.scandir(folder) as entries:
+        listed = list(entries)
+    deeper = []
     for entry in listed:
         if _is_ignored(entry.name, ignore):
-            yield 1
+            found.ignored += 1
         elif entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path, ignore, found)
+            deeper.append(entry.path)
         elif (seen := _look(entry)) is not None:
             found.seen.append(seen)
+    return deeper
 
 
 def _look(entry: os.DirEntry[bytes]) -> Seen | None:

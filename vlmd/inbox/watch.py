@@ -51,7 +51,7 @@ class Watch(FileSystemEventHandler):
         try:
             observer.schedule(self, os.fsdecode(self._root), recursive=True, event_filter=_EVENTS)
             observer.start()
-        except OSError as error:
+        except (OSError, RecursionError) as error:  # the latter from folders that lie a thousand deep
             self.problem = f"changes in the inbox are found by rescans only ({error})"
             logger.warning(self.problem)
         else:

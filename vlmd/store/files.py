@@ -120,7 +120,10 @@ def file_ref(row: aiosqlite.Row) -> FileRef:
 
 async def _file(db: aiosqlite.Connection, file: FileRef, origin: str, now: int) -> int:
     row = await one(db, "SELECT id FROM files WHERE path = ? AND state = 'registered'", (file.path,))
-    return row["id"] if row is not None else await _insert_file(db, file, origin, "registered", None, now)
+    if row is None:
+        return await _insert_file(db, file, origin, "registered", None, now)
+    await refresh_device(db, file.path, file.identity.device)
+    return row["id"]
 
 
 async def _insert_file(

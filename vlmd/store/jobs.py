@@ -98,13 +98,15 @@ async def plan(db: aiosqlite.Connection, job_id: int, plan: Plan, now: int) -> s
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows,
     )
+    await change(db, "UPDATE jobs SET fresh = 0 WHERE id = ?", (job_id,))
     complete = all(row[7] == "answered" for row in rows)
     return await _move(db, job_id, "merging" if complete else "queued", now)
 
 
 async def replan(db: aiosqlite.Connection, job_id: int, now: int) -> None:
-    """Send an unfinished job back to be indexed: what it asks has changed."""
+    """Send an unfinished job back to be indexed: what it asks has changed. Twins do not wait for it any more."""
     await _return_leases(db, job_id, now)
+    await wake_twins(db, job_id, now)
     await change(
         db,
         "UPDATE jobs SET state = 'indexing', changed_at = ? WHERE id = ?"
@@ -162,7 +164,10 @@ async def merged(db: aiosqlite.Connection, job_id: int, summary: str, now: int) 
 async def hurry(db: aiosqlite.Connection, job_id: int) -> None:
     """Put a job at the front of the queue."""
     await change(
-        db, "UPDATE jobs SET priority = (SELECT max(priority) + 1 FROM jobs) WHERE id = ? AND priority <= 0", (job_id,)
+        db,
+        "UPDATE jobs SET priority = (SELECT max(priority) + 1 FROM jobs)"
+        " WHERE id = ? AND (priority <= 0 OR priority < (SELECT max(priority) FROM jobs))",
+        (job_id,),
     )
 
 
@@ -178,7 +183,7 @@ async def _describe(db: aiosqlite.Connection, job: aiosqlite.Row, plan: Plan, di
     facts = plan.index.facts
     await change(
         db,
-        "UPDATE jobs SET fingerprint = ?, facts = ?, recipe = ?, model = ?, result = ?, reused = 0, fresh = 0,"
+        "UPDATE jobs SET fingerprint = ?, facts = ?, recipe = ?, model = ?, result = ?, reused = 0,"
         " code = NULL, reason = NULL, summary = NULL, changed_at = ? WHERE id = ?",
         (
             facts.fingerprint,

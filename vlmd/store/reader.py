@@ -22,7 +22,7 @@ def snapshot(path: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection inside one transaction. Raises `StoreError` where there is no database."""
     if not path.exists():
         raise StoreError(f"there is no database at {path}; has vlmd ever run with this configuration?")
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=5)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5)
     connection.row_factory = sqlite3.Row
     try:
         connection.execute("BEGIN")

@@ -44,6 +44,8 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     try:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         problems = [row[0] for row in connection.execute("PRAGMA quick_check")]
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"{path} cannot be opened ({error}); see who owns it and what else uses it") from error
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{path} is damaged or not a database ({error}); move it aside and start again") from error
     if mode != "wal":

@@ -40,6 +40,7 @@ class Engine:
         """Load a checkpoint onto a device; raises `WorkerError` where a second try would fail the same way."""
         begun = time.monotonic()
         torch.set_num_threads(spec.threads)
+        transformers.utils.logging.disable_progress_bar()
         _check_device(device)
         precision = _precision(spec.precision, device)
         progress("transformers")
@@ -59,7 +60,7 @@ class Engine:
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             memory_bytes=sum(parameter.nbytes for parameter in model.parameters()),
             load_ms=self._load_ms,
-            versions={"torch": torch.__version__, "transformers": transformers.__version__},
+            versions={"torch": str(torch.__version__), "transformers": str(transformers.__version__)},
         )
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]

@@ -197,10 +197,7 @@ class _EventReader:
         if cut and fields.drop_cut():
             self.problems.add(EventProblem.CUT_FIELD)
         key, label = fields.take(LABEL_KEYS)
-        if key is None and len(written) == 1 and fields.left:
-            _, label = fields.left.popitem()[1]
-            key = None if not says_none(label) else ""
-        if key is not None and says_none(label):
+        if fields.only_says_none() if key is None else says_none(label):
             self.nones += 1
         elif key is None or isinstance(label, bool | dict | list) or not clean_text(str(label))[0]:
             self.problems.add(EventProblem.NO_LABEL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vlmd.core.tasks.words import words_of
+from vlmd.core.tasks.words import says_none, words_of
 
 LABEL_KEYS = ("label", "event", "event_label", "event_type", "action")
 TEAM_KEYS = ("team",)
@@ -25,6 +25,10 @@ class Fields:
             if name in self.left:
                 return self.left.pop(name)
         return None, None
+
+    def only_says_none(self) -> bool:
+        """Whether there is but one field left, and it says none: {"events": null}."""
+        return len(self.left) == 1 and all(says_none(value) for _, value in self.left.values())
 
     def drop_cut(self) -> bool:
         """Leaves the last field out, unless it is free text, of which the beginning is of use."""

@@ -1,0 +1,39 @@
+# `make demo`, `make test` and `make check` make .venv first; nothing else needs to be installed.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+TESTS  ?=
+
+.PHONY: demo test check format lint types clean
+
+demo: $(VENV)/.installed
+	$(BIN)/vlmd demo
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(TESTS)
+
+check: format lint types test
+
+# In CI files are not changed behind anybody's back: there, unformatted code fails.
+format: $(VENV)/.installed
+	$(BIN)/ruff format $(if $(CI),--check) .
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# torch first and alone: where pip finds a CPU build of the pinned version, that is what installs.
+$(VENV)/.installed: pyproject.toml tools/constraints.txt
+	@echo "installing into $(VENV); the first time this takes some minutes"
+	$(PYTHON) -c 'import sys; sys.exit("vlmd needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint tools/constraints.txt torch
+	$(PIP) install --constraint tools/constraints.txt --editable '.[dev]'
+	@touch $@
