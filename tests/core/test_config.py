@@ -50,7 +50,7 @@ def test_shipped_file_writes_out_every_key() -> None:
     for section in ("paths", "devices", "inbox", "limits"):
         assert set(shipped[section]) == set(getattr(parse_settings({}), section).model_dump())
     pipeline = parse_settings(shipped).pipelines["soccer"]
-    assert set(shipped["models"]["qwen"]) == set(parse_settings(shipped).models["qwen"].model_dump())
+    assert set(shipped["models"]["idefics3"]) == set(parse_settings(shipped).models["idefics3"].model_dump())
     assert set(shipped["pipelines"]["soccer"]) == set(pipeline.model_dump())
     assert set(shipped["pipelines"]["soccer"]["window"]) == set(pipeline.window.model_dump(by_alias=True))
 
@@ -58,7 +58,7 @@ def test_shipped_file_writes_out_every_key() -> None:
 def test_commented_examples_parse_and_show_the_defaults() -> None:
     settings = parse_settings(tomllib.loads(uncommented(SHIPPED.read_text())))
     settings.require_runnable()
-    model, pipeline = settings.models["qwen"], settings.pipelines["soccer"]
+    model, pipeline = settings.models["idefics3"], settings.pipelines["soccer"]
     assert model.model_dump(exclude={"path"}) == _defaults("models", "m", exclude={"path"})
     own = {"model", "labels", "window"}
     assert pipeline.model_dump(exclude=own) == _defaults("pipelines", "p", exclude=own)

@@ -31,6 +31,8 @@ class DeviceLost(Exception):
 
 
 class ScriptedEngine:
+    precision = "none"
+
     def __init__(self, message: LoadModel, script: dict) -> None:
         self.device = message.device
         self._message = message

@@ -236,11 +236,11 @@ class Settings(Section):
 _HOW_TO_CHOOSE = """\
 no {missing} is configured. vlmd does not choose a model for you: add both to {where}, for example
 
-    [models.qwen]
-    path = "/srv/models/Qwen2.5-VL-7B-Instruct"
+    [models.idefics3]
+    path = "/srv/models/Idefics3-8B-Llama3"
 
     [pipelines.soccer]
-    model = "qwen"
+    model = "idefics3"
     labels = ["Goal", "Corner", "Foul"]
 
 path = "vlmd-demo" takes the toy model that comes with vlmd. It knows only the synthetic game of the demo and

@@ -36,6 +36,8 @@ class StoredAnswer(msgspec.Struct, frozen=True, kw_only=True):
     asked: str
     actual: str
     """Digests of the recipe that was asked for and of the one that was followed."""
+    degraded: bool
+    """The one that was followed is less than the one that was asked for."""
     frame_times_ms: list[int]
     frames_asked: int
     frame_digest: str

@@ -39,6 +39,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
+def is_degraded(asked: Recipe, actual: Recipe) -> bool:
+    """Whether an answer was given under less than was asked. "auto" asks for whatever precision the device has."""
+    precision = actual.precision if asked.precision == "auto" else asked.precision
+    return actual != msgspec.structs.replace(asked, precision=precision)
+
+
 def window_seed(fingerprint: str, start_ms: int, end_ms: int, recipe_digest: str) -> int:
     """A seed that depends on the window alone: not on batch, worker or attempt."""
     key = f"{fingerprint}:{start_ms}:{end_ms}:{recipe_digest}".encode()

@@ -114,7 +114,7 @@ def _coverage(facts: VideoFacts, windows: Sequence[StoredWindow]) -> dict[str, A
         "seen_s": seen / 1000,
         "share_of_video": round(seen / facts.duration_ms, _DIGITS) if facts.duration_ms else 0.0,
         "pictures_missing": asked - shown,
-        "degraded": sum(window.answer.actual != window.answer.asked for window in answered if window.answer),
+        "degraded": sum(window.answer.degraded for window in answered if window.answer),
     }
 
 

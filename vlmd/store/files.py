@@ -123,7 +123,8 @@ async def _file(db: aiosqlite.Connection, file: FileRef, origin: str, now: int) 
     if row is None:
         return await _insert_file(db, file, origin, "registered", None, now)
     await refresh_device(db, file.path, file.identity.device)
-    return row["id"]
+    file_id: int = row["id"]
+    return file_id
 
 
 async def _insert_file(

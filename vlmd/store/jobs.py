@@ -214,10 +214,10 @@ async def _twin(db: aiosqlite.Connection, job_id: int, fingerprint: str, digest:
 
 
 async def _stored_answers(db: aiosqlite.Connection, fingerprint: str, digest: str) -> dict[tuple[int, int], int]:
-    """(start, end) → the newest answer given under exactly this recipe."""
+    """(start, end) → the newest answer given under all of this recipe."""
     rows = await every(
         db,
-        "SELECT start_ms, end_ms, max(id) AS id FROM answers WHERE fingerprint = ? AND asked = ? AND actual = asked"
+        "SELECT start_ms, end_ms, max(id) AS id FROM answers WHERE fingerprint = ? AND asked = ? AND NOT degraded"
         " GROUP BY start_ms, end_ms",
         (fingerprint, digest),
     )

@@ -114,6 +114,7 @@ def transitions(db: sqlite3.Connection, job_id: int) -> list[dict[str, Any]]:
 
 def _answer(row: sqlite3.Row) -> StoredAnswer:
     fields = {name: row[name] for name in StoredAnswer.__struct_fields__}
+    fields["degraded"] = bool(row["degraded"])
     fields["tokens"] = msgspec.msgpack.decode(row["tokens"], type=list[Token])
     fields["frame_times_ms"] = msgspec.json.decode(row["frame_times_ms"], type=list[int])
     return StoredAnswer(**fields)

@@ -74,6 +74,7 @@ CREATE TABLE answers (
     end_ms         INTEGER NOT NULL,
     asked          TEXT NOT NULL REFERENCES recipes (digest),
     actual         TEXT NOT NULL REFERENCES recipes (digest),
+    degraded       INTEGER NOT NULL CHECK (degraded IN (0, 1)),
     text           TEXT NOT NULL,
     tokens         BLOB NOT NULL,
     finish         TEXT NOT NULL,

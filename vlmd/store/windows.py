@@ -9,7 +9,7 @@ import msgspec
 
 from vlmd.core.errors import Code, Failure
 from vlmd.core.messages import WindowAnswered
-from vlmd.core.recipe import Recipe
+from vlmd.core.recipe import Recipe, is_degraded
 from vlmd.core.states import ACTIVE_JOBS
 from vlmd.core.video import FileRef, VideoFacts
 from vlmd.core.windows import Window
@@ -214,7 +214,11 @@ async def _answer(db: aiosqlite.Connection, window: aiosqlite.Row, delivery: Del
 
 async def _insert_answer(db: aiosqlite.Connection, window: aiosqlite.Row, delivery: Delivery, now: int) -> int:
     answer = delivery.answer
-    job = await one(db, "SELECT fingerprint, recipe FROM jobs WHERE id = ?", (window["job_id"],))
+    job = await one(
+        db,
+        "SELECT fingerprint, recipe, body FROM jobs JOIN recipes ON digest = recipe WHERE id = ?",
+        (window["job_id"],),
+    )
     assert job is not None
     planned = msgspec.msgpack.decode(window["pts"], type=list[int])
     times = dict(zip(planned, msgspec.json.decode(window["times_ms"], type=list[int]), strict=True))
@@ -224,6 +228,7 @@ async def _insert_answer(db: aiosqlite.Connection, window: aiosqlite.Row, delive
         "end_ms": window["end_ms"],
         "asked": job["recipe"],
         "actual": await keep_recipe(db, answer.recipe),
+        "degraded": is_degraded(msgspec.json.decode(job["body"], type=Recipe), answer.recipe),
         "text": answer.text,
         "tokens": msgspec.msgpack.encode(answer.tokens),
         "finish": answer.usage.finish,

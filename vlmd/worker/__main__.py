@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from vlmd import log
 from vlmd.core.answers import Timings, Usage
 from vlmd.core.errors import Code, Failure, WorkerError
@@ -129,7 +131,7 @@ class Worker:
                 frame_digest=question.frame_digest(),
                 text=reply.text,
                 tokens=reply.tokens,
-                recipe=question.run.recipe,
+                recipe=msgspec.structs.replace(question.run.recipe, precision=self._engine.precision),
                 usage=Usage(prompt_tokens=reply.prompt_tokens, new_tokens=len(reply.tokens), finish=reply.finish),
                 timings=Timings(
                     prepare_ms=question.prepare_ms,

@@ -1,4 +1,6 @@
-"""Idefics3: several pictures a prompt, each a fixed number of tokens.
+"""Idefics3: several pictures a prompt, each shown whole: one tile, a fixed number of tokens.
+
+Tiling would make seventeen of it: 15 pictures were over 40,000 tokens.
 
 What a family offers:
 
@@ -35,6 +37,7 @@ class Idefics3:
         """Read a local checkpoint: safetensors only, no remote code, no network, no key missing or left over."""
         progress("processor")
         processor = AutoProcessor.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        processor.image_processor.do_image_splitting = False
         progress("weights")
         model, report = AutoModelForImageTextToText.from_pretrained(
             path,
