@@ -21,6 +21,7 @@ from vlmd.supervisor.process import Child, python
 logger = logging.getLogger("vlmd.merging")
 
 _AT_ONCE = 2
+_STARTS = 3
 _LIMIT_SECONDS = 600.0
 """A merger that takes longer is killed: parsing is linear, so something is wrong with it."""
 
@@ -33,7 +34,19 @@ def events_task(pipeline: PipelineSettings) -> EventsTask:
 
 
 async def run_merger(request: MergeJob) -> Merged | MergeFailed:
-    """One merger process from start to end; whatever ends it, there is an answer."""
+    """Merge in a process of its own; one that is killed is started again, a few times."""
+    reason = ""
+    for _ in range(_STARTS):
+        outcome = await _one_merger(request)
+        if not isinstance(outcome, Gone):
+            return outcome
+        reason = outcome.exit
+        logger.warning("job %d: the merger is gone: %s", request.job, reason)
+    return MergeFailed(failure=Failure(Code.MERGER_FAILED, f"the merger died {_STARTS} times: {reason}"))
+
+
+async def _one_merger(request: MergeJob) -> Merged | MergeFailed | Gone:
+    """One merger process from start to end; `Gone` where it ended without a word."""
     child: Child[FromMerger] = await Child.start(python("vlmd.merger"), FromMerger)
     outcome: Merged | MergeFailed | None = None
     try:
@@ -41,7 +54,7 @@ async def run_merger(request: MergeJob) -> Merged | MergeFailed:
             child.send(request)
             async for message in child.messages():
                 if isinstance(message, Gone):
-                    return outcome or MergeFailed(failure=Failure(Code.MERGER_FAILED, message.exit))
+                    return outcome or message
                 outcome = message
     except TimeoutError:
         return MergeFailed(failure=Failure(Code.MERGER_FAILED, f"it took longer than {_LIMIT_SECONDS:.0f} s"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -97,6 +98,7 @@ class Slot:
     deaths: int = 0
     progress_at: float = 0.0
     stopping: bool = False
+    _stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
     _child: Child[FromWorker] | None = None
     _wanted: ModelSpec | None = None
     _kill_reason: str | None = None
@@ -116,7 +118,7 @@ class Slot:
                 self._park(decision.reason)
                 return
             self.state = SlotState.RESTARTING
-            await asyncio.sleep(max(0.0, decision.at - time.monotonic()))
+            await self._stopped_before(decision.at)
         self.state = SlotState.STOPPED
 
     def give(self, run: RunWindows) -> None:
@@ -141,9 +143,12 @@ class Slot:
         self._send(Shutdown())
 
     def stop(self) -> None:
-        """Let the worker finish the batch in hand, then end."""
+        """Let the worker finish the batch in hand, then end; one that is still loading has nothing in hand."""
         self.stopping = True
+        self._stop_asked.set()
         self._send(Shutdown())
+        if self.state == SlotState.LOADING:
+            self.kill("the daemon stops")
 
     def kill(self, reason: str) -> None:
         if self._child is not None:
@@ -153,10 +158,17 @@ class Slot:
     def check(self, now: float) -> None:
         """Kill a worker that says nothing although it has something to do."""
         limit = self.patience.load if self.state == SlotState.LOADING else self.patience.progress
-        if self.state in (SlotState.LOADING, SlotState.BUSY) and now - self.progress_at > limit:
+        if self._kill_reason is not None or self.state not in (SlotState.LOADING, SlotState.BUSY):
+            return
+        if now - self.progress_at > limit:
             doing = "loading" if self.state == SlotState.LOADING else "work"
             logger.error("%s: no progress for %.0f s while at %s; killed", self.name, now - self.progress_at, doing)
             self.kill(f"it made no progress for {limit:.0f} s while at {doing}")
+
+    async def _stopped_before(self, moment: float) -> None:
+        """Wait until `moment`, or until the daemon stops."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop_asked.wait(), max(0.0, moment - time.monotonic()))
 
     async def _one_life(self) -> Failure | None:
         """Start a worker and hear it until it is gone. Returns what it said if it cannot start at all."""

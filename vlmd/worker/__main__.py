@@ -41,6 +41,7 @@ from vlmd.worker.questions import Question, Reply
 
 EXIT_CANNOT_START = 78
 EXIT_DEVICE_LOST = 70
+EXIT_THREAD_LOST = 71
 _BEAT_SECONDS = 0.5
 
 logger = logging.getLogger("vlmd.worker")
@@ -65,7 +66,7 @@ class Worker:
             self._serve(batch)
 
     def _listen(self) -> None:
-        """Hear the supervisor; without one there is nothing to live for."""
+        """Hear the supervisor; without one, or with one that talks nonsense, there is nothing to live for."""
         while (message := self._link.receive()) is not None:
             match message:
                 case RunWindows():
@@ -152,6 +153,12 @@ class Worker:
             self._link.send(Beat(stage=stage, lease=lease, window=window, tokens=tokens))
 
 
+def _end_with_thread(failed: threading.ExceptHookArgs) -> None:
+    """A worker without one of its threads would only look alive."""
+    logger.critical("a thread failed; this process ends", exc_info=failed.exc_value)
+    os._exit(EXIT_THREAD_LOST)
+
+
 def load_engine(message: LoadModel, progress: Callable[[str], None]) -> Any:
     """The real thing. Imported late: the process answers its link before torch is there."""
     progress("torch")
@@ -167,6 +174,7 @@ def main(arguments: list[str], factory: EngineFactory = load_engine) -> int:
     options = parser.parse_args(arguments)
     die_with_parent(options.parent)
     log.to_stderr(logging.INFO)
+    threading.excepthook = _end_with_thread
     link: Link[ToWorker] = Link(socket.socket(fileno=options.link_fd), ToWorker)
     message = link.receive()
     if not isinstance(message, LoadModel):

@@ -1,6 +1,6 @@
 """Idefics3: several pictures a prompt, each shown whole: one tile, a fixed number of tokens.
 
-Tiling would make seventeen of it: 15 pictures were over 40,000 tokens.
+Tiling would make seventeen of each: over 40,000 tokens for 15 pictures.
 
 What a family offers:
 
