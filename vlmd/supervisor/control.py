@@ -19,7 +19,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import uvicorn
@@ -32,10 +32,8 @@ from vlmd.core.errors import FailureError, UsageError
 from vlmd.core.messages import MergeFailed
 from vlmd.store import reader, views
 from vlmd.supervisor.merging import run_merger
+from vlmd.supervisor.parts import Parts
 from vlmd.supervisor.verbs import Verbs
-
-if TYPE_CHECKING:
-    from vlmd.supervisor.daemon import Daemon
 
 T = TypeVar("T")
 _MOST_JOBS = 10_000
@@ -58,10 +56,10 @@ class NotFound(UsageError):
 class Control:
     """Serves the API until cancelled."""
 
-    def __init__(self, daemon: Daemon) -> None:
-        self._daemon = daemon
-        self._verbs = Verbs(daemon)
-        self._socket_path = daemon.settings.paths.socket
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._verbs = Verbs(parts)
+        self._socket_path = parts.settings.paths.socket
 
     async def run(self) -> None:
         server = _Server(uvicorn.Config(self._application(), log_level="warning", access_log=False, lifespan="off"))
@@ -102,7 +100,7 @@ class Control:
         job = await self._detail(request)
         if job["video"] is None:
             raise UsageError(f"job {job['id']} is {job['state']}: nothing has been answered yet")
-        outcome = await run_merger(self._daemon.mergers.request(job["id"], job["pipeline"], None))
+        outcome = await run_merger(self._parts.mergers.request(job["id"], job["pipeline"], None))
         if isinstance(outcome, MergeFailed):
             raise UsageError(outcome.failure.reason)
         return Response(outcome.body, media_type="application/json")
@@ -137,7 +135,7 @@ class Control:
 
     async def _read(self, view: Callable[..., T]) -> T:
         """Run a view on a snapshot of its own, in a thread: a long list delays nobody."""
-        path = self._daemon.settings.paths.database
+        path = self._parts.settings.paths.database
 
         def look() -> T:
             with reader.snapshot(path) as db:

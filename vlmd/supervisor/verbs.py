@@ -1,11 +1,11 @@
-"""What the control API can do to a running daemon."""
+"""What the control API can do to a running parts."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -18,39 +18,37 @@ from vlmd.core.video import FileRef
 from vlmd.media.opening import identify
 from vlmd.store import files, jobs
 from vlmd.supervisor.devices import readings
+from vlmd.supervisor.parts import Parts
 from vlmd.supervisor.slot import Slot
-
-if TYPE_CHECKING:
-    from vlmd.supervisor.daemon import Daemon
 
 
 class Verbs:
     """Submit, retry, cancel, merge, and a look at what only the running daemon knows."""
 
-    def __init__(self, daemon: Daemon) -> None:
-        self._daemon = daemon
-        self._store = daemon.store
-        self._settings = daemon.settings
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._settings = parts.settings
         self._started = now_ms()
 
     async def status(self) -> dict[str, Any]:
-        daemon = self._daemon
-        measured = await readings(daemon.devices, daemon.nvml)
+        parts = self._parts
+        measured = await readings(parts.devices, parts.nvml)
         return {
             "version": __version__,
             "pid": os.getpid(),
             "uptime_s": (now_ms() - self._started) / 1000,
             "paths": {name: str(path) for name, path in self._settings.paths.model_dump().items()},
-            "windows_per_second": round(daemon.fleet.rate.per_second(time.monotonic()), 3),
-            "devices": [_device(slot, msgspec.to_builtins(measured[slot.name])) for slot in daemon.fleet.slots],
+            "windows_per_second": round(parts.fleet.rate.per_second(time.monotonic()), 3),
+            "devices": [_device(slot, msgspec.to_builtins(measured[slot.name])) for slot in parts.fleet.slots],
             "inbox": {
-                "settling": daemon.inbox.settling,
-                "ignored": daemon.inbox.ignored,
-                "problem": daemon.inbox.problem,
-                "looks": daemon.inbox.looks,
+                "settling": parts.inbox.settling,
+                "ignored": parts.inbox.ignored,
+                "problem": parts.inbox.problem,
+                "looks": parts.inbox.looks,
             },
-            "sandbox_missing": daemon.planner.sandbox_missing,
-            "indexing": {str(job): count for job, count in daemon.planner.bytes_read.items()},
+            "sandbox_missing": parts.planner.sandbox_missing,
+            "indexing": {str(job): count for job, count in parts.planner.bytes_read.items()},
         }
 
     async def submit(self, path: str, pipeline: str | None, first: bool) -> int:
@@ -71,26 +69,26 @@ class Verbs:
         job, voided = await self._store.write(files.register, new, now_ms())
         if first:
             await self._store.write(jobs.hurry, job)
-        await self._daemon.voided(voided)
-        self._daemon.changed()
+        await self._parts.voided(voided)
+        self._parts.changed()
         return job
 
     async def retry(self, job: int, fresh: bool) -> None:
         if not await self._store.write(jobs.retry, job, fresh, now_ms()):
             raise UsageError(f"job {job} has not ended; `vlmd cancel {job}` first")
-        self._daemon.changed()
+        self._parts.changed()
 
     async def cancel(self, job: int) -> None:
         failure = Failure(Code.CANCELLED, "cancelled by request")
         if not await self._store.write(jobs.fail, job, failure, now_ms(), "cancelled"):
             raise UsageError(f"job {job} has ended already ({', '.join(ENDED_JOBS)} jobs cannot be cancelled)")
-        self._daemon.fleet.cancel(job)
-        self._daemon.changed()
+        self._parts.fleet.cancel(job)
+        self._parts.changed()
 
     async def merge(self, job: int) -> None:
         if not await self._store.write(jobs.remerge, job, now_ms()):
             raise UsageError(f"job {job} is not done; `vlmd show --so-far {job}` merges what is there")
-        self._daemon.changed()
+        self._parts.changed()
 
 
 def _device(slot: Slot, reading: dict[str, Any]) -> dict[str, Any]:

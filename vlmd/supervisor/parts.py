@@ -1,0 +1,58 @@
+"""The parts of a running daemon, and how they are wired together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from vlmd.config import Settings
+from vlmd.core.messages import ModelSpec
+from vlmd.inbox import Inbox
+from vlmd.store import Store
+from vlmd.supervisor.devices import Device
+from vlmd.supervisor.fleet import Fleet
+from vlmd.supervisor.merging import Mergers
+from vlmd.supervisor.nvml import Nvml
+from vlmd.supervisor.planning import Planner
+
+
+@dataclass(frozen=True)
+class Parts:
+    settings: Settings
+    store: Store
+    devices: Sequence[Device]
+    nvml: Nvml
+    planner: Planner
+    fleet: Fleet
+    mergers: Mergers
+    inbox: Inbox
+    changed: Callable[[], None]
+    """Something moved: every part looks whether that is work for it."""
+    voided: Callable[[list[int]], Awaitable[None]]
+    """These jobs ended because their file changed: workers leave them."""
+
+
+def wire(
+    settings: Settings,
+    store: Store,
+    models: Mapping[str, ModelSpec],
+    devices: Sequence[Device],
+    nvml: Nvml,
+    worker_command: Sequence[str],
+) -> Parts:
+    """Make every part and tell them of each other; nothing runs yet."""
+
+    def changed() -> None:
+        planner.wake()
+        fleet.wake()
+        mergers.wake()
+
+    async def voided(jobs: list[int]) -> None:
+        for job in jobs:
+            fleet.cancel(job)
+
+    planner = Planner(settings, store, models, changed)
+    fleet = Fleet(settings, store, models, devices, worker_command, changed)
+    mergers = Mergers(settings, store, changed)
+    inbox = Inbox(settings, store, changed, voided)
+    return Parts(settings, store, devices, nvml, planner, fleet, mergers, inbox, changed, voided)
