@@ -21,7 +21,7 @@ def migrate(path: Path) -> None:
 
     Every migration is one transaction together with its version number. A database of a newer vlmd is refused.
     """
-    connection = sqlite3.connect(path, isolation_level=None)
+    connection = _connect(path)
     try:
         _check(connection, path)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -40,12 +40,23 @@ def migrate(path: Path) -> None:
         connection.close()
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(path, isolation_level=None)
+    except sqlite3.OperationalError as error:
+        raise _cannot_open(path, error) from error
+
+
+def _cannot_open(path: Path, error: sqlite3.OperationalError) -> StoreError:
+    return StoreError(f"{path} cannot be opened ({error}); see who owns it and what else uses it")
+
+
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     try:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         problems = [row[0] for row in connection.execute("PRAGMA quick_check")]
     except sqlite3.OperationalError as error:
-        raise StoreError(f"{path} cannot be opened ({error}); see who owns it and what else uses it") from error
+        raise _cannot_open(path, error) from error
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{path} is damaged or not a database ({error}); move it aside and start again") from error
     if mode != "wal":

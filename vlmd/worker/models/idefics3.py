@@ -46,6 +46,7 @@ class Idefics3:
             trust_remote_code=False,
             use_safetensors=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # only so that the refusal below can name them
         )
         _refuse_misfits(path, report)
         progress("device")
