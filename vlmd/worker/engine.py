@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import LogitsProcessor, LogitsProcessorList
 
 from vlmd.core.answers import Token
@@ -47,7 +48,7 @@ class Engine:
         family = models.family(architecture(spec.path))
         try:
             loaded = family.load(spec.path, _DTYPES[precision], device, progress)
-        except (OSError, ValueError, ImportError) as error:
+        except (OSError, ValueError, ImportError, SafetensorError) as error:
             raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{spec.path}: {error}") from error
         return cls(loaded, spec, device, precision, int((time.monotonic() - begun) * 1000))
 
