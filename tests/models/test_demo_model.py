@@ -11,7 +11,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from vlmd.core.tasks.prompts import EVENTS_PROMPT, fill
 from vlmd.demo.game import LABELS, TEAMS, Match, Team, TrueEvent, plan_match
-from vlmd.demo.render import draw_frames
+from vlmd.demo.render import draw_frames, render_match
 
 MODEL = Path(__file__).parents[2] / "vlmd" / "demo" / "model"
 UNSEEN_SEEDS = range(40_000, 40_003)
@@ -66,6 +66,23 @@ def told(text: str) -> set[tuple[str, Team]]:
     if text == "None":
         return set()
     return {(event["label"], event["team"]) for event in map(json.loads, text.split("\n"))}
+
+
+def test_the_same_seed_renders_the_same_film(tmp_path):
+    events = [render_match(tmp_path / name, 1, 3, fps=FPS) for name in ("one.mp4", "two.mp4")]
+    assert events[0] == events[1] == plan_match(1, 3).events()
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_plan_has_no_gap_and_its_events_lie_within(seed):
+    match = plan_match(seed, 61.5)
+    starts = [scene.start_ms for scene in match.scenes]
+    assert starts == [0, *(scene.end_ms for scene in match.scenes[:-1])]
+    assert match.scenes[-1].end_ms == match.length_ms == 61_500
+    for event in match.events():
+        assert event.label in LABELS
+        assert 0 <= event.start_ms < event.end_ms <= match.length_ms
 
 
 def test_it_is_small_and_complete():

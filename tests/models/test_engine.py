@@ -187,7 +187,7 @@ def test_a_missing_weight_refuses_to_load(tmp_path):
     def drop(weights: dict[str, torch.Tensor]) -> None:
         del weights[next(name for name in weights if "connector" in name)]
 
-    with pytest.raises(WorkerError, match="missing keys: .*connector") as caught:
+    with pytest.raises(WorkerError, match=r"missing keys: .*connector") as caught:
         load(broken(tmp_path, drop))
     assert caught.value.failure.code == Code.MODEL_CANNOT_LOAD
 
@@ -196,7 +196,7 @@ def test_a_left_over_weight_refuses_to_load(tmp_path):
     def add(weights: dict[str, torch.Tensor]) -> None:
         weights["model.surprise.weight"] = torch.zeros(3)
 
-    with pytest.raises(WorkerError, match="unexpected keys: .*surprise"):
+    with pytest.raises(WorkerError, match=r"unexpected keys: .*surprise"):
         load(broken(tmp_path, add))
 
 
@@ -205,7 +205,7 @@ def test_a_misshapen_weight_refuses_to_load(tmp_path):
         name = next(name for name in weights if "connector" in name)
         weights[name] = weights[name][:-1].contiguous()
 
-    with pytest.raises(WorkerError, match="mismatched keys: .*connector"):
+    with pytest.raises(WorkerError, match=r"mismatched keys: .*connector"):
         load(broken(tmp_path, bend))
 
 
