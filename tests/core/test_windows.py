@@ -9,6 +9,7 @@ from math import ceil, floor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from vlmd.core.errors import Code, MediaError
 from vlmd.core.video import VideoFacts, VideoIndex, seconds_to_ms
@@ -18,30 +19,27 @@ ENOUGH = 10**9
 HOUR = 3_600_000
 
 
+FACTS = VideoFacts(
+    fingerprint="f" * 64,
+    size_bytes=1,
+    container="matroska",
+    codec="h264",
+    pixel_format="yuv420p",
+    width=64,
+    height=36,
+    rotation=0,
+    duration_ms=0,
+    start_ms=0,
+    frames=0,
+    truncated=False,
+    bad_packets=0,
+)
+
+
 def video(pts: list[int], time_base: tuple[int, int] = (1, 1000), duration_ms: int | None = None) -> VideoIndex:
-    facts = VideoFacts(
-        fingerprint="f" * 64,
-        size_bytes=1,
-        container="matroska",
-        codec="h264",
-        pixel_format="yuv420p",
-        width=64,
-        height=36,
-        rotation=0,
-        duration_ms=0,
-        start_ms=0,
-        frames=len(pts),
-        truncated=False,
-        bad_packets=0,
-    )
-    index = VideoIndex(facts=facts, time_base=time_base, pts=pts, keyframes=pts[::10])
+    index = VideoIndex(facts=FACTS, time_base=time_base, pts=pts, keyframes=pts[::10])
     duration = index.ms(pts[-1]) + 40 if duration_ms is None else duration_ms
-    return VideoIndex(
-        facts=VideoFacts(**{**{f: getattr(facts, f) for f in facts.__struct_fields__}, "duration_ms": duration}),
-        time_base=time_base,
-        pts=pts,
-        keyframes=index.keyframes,
-    )
+    return replace(index, facts=replace(FACTS, duration_ms=duration, frames=len(pts)))
 
 
 def steady(rate: Fraction, seconds: float, ticks_per_second: int) -> VideoIndex:
@@ -180,7 +178,7 @@ def test_nothing_drifts_in_five_hours(fps: float) -> None:
     assert windows[-1].end_ms == index.facts.duration_ms
 
 
-@pytest.mark.parametrize(("rate", "ticks"), [(24, 12_800), (25, 12_800), (30, 15_360), (60, 90_000), (50, 1000)])
+@pytest.mark.parametrize(("rate", "ticks"), [(24, 12_288), (25, 12_800), (30, 15_360), (60, 90_000), (50, 1000)])
 def test_asked_for_its_own_frame_rate_a_video_shows_every_picture(rate: int, ticks: int) -> None:
     index = steady(Fraction(rate), 10, ticks)
     windows = plan_windows(index, SlidingPlan(length_ms=3000, step_ms=1000, fps=rate), ENOUGH)

@@ -97,13 +97,13 @@ class Decoder:
 
         `on_progress` is called at every sign of life while they are decoded.
         """
-        request = DecodeFrames(
-            limits=self._limits, pts=pts, seek=seek, width=width, height=height, rotation=rotation
-        )
+        request = DecodeFrames(limits=self._limits, pts=pts, seek=seek, width=width, height=height, rotation=rotation)
         memory = create_slots(len(pts), width, height)
         try:
             slots = map_slots(memory, len(pts), width, height, writable=False)
             self._ask(request, [self._video, memory])
+        except MemoryError as error:
+            raise MediaError(Code.DECODER_LIMIT, str(error)) from error
         finally:
             os.close(memory)
         return FrameStream(self, pts, slots, on_progress or (lambda: None))
@@ -155,6 +155,7 @@ class Decoder:
         if message is None:
             raise self._process.death()
         if isinstance(message, DecoderFailed):
+            self._require_unchanged()
             raise failure_of(message.failure)
         return message
 
@@ -177,9 +178,7 @@ class Decoder:
 class FrameStream:
     """Pictures as they are decoded. Iterate once: (slot, pts), ascending, without those that failed."""
 
-    def __init__(
-        self, decoder: Decoder, pts: list[int], slots: Pixels, on_progress: Callable[[], None]
-    ) -> None:
+    def __init__(self, decoder: Decoder, pts: list[int], slots: Pixels, on_progress: Callable[[], None]) -> None:
         self.bad_packets = 0
         """Packets that could not be decoded; known at the end."""
         self._decoder = decoder

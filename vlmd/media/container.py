@@ -64,13 +64,26 @@ class Descriptor:
 
 def open_container(fd: int, limits: DecodeLimits, on_read: Callable[[int, bytes], None]) -> InputContainer:
     """The container in `fd`; `on_read` is told position and bytes of every read. Raises `MediaError`."""
+    return _open(fd, {"max_pixels": str(limits.max_pixels)}, on_read)
+
+
+def stated_size(fd: int) -> tuple[int, int]:
+    """Width and height the first video stream of `fd` claims, without decoding a picture; (0, 0) if none.
+
+    Where pictures are larger than `max_pixels`, a decoder that is told so forgets their size.
+    """
+    streams = _open(fd, {"skip_frame": "all"}, lambda *_: None).streams.video
+    return (streams[0].codec_context.width, streams[0].codec_context.height) if streams else (0, 0)
+
+
+def _open(fd: int, probing: dict[str, str], on_read: Callable[[int, bytes], None]) -> InputContainer:
     try:
         container: InputContainer = av.open(
             Descriptor(fd, on_read),
             mode="r",
             buffer_size=_BUFFER_BYTES,
             io_open=_refuse,
-            options={"max_pixels": str(limits.max_pixels), "threads": "1"},
+            options={"threads": "1"} | probing,
             container_options={
                 "format_whitelist": FORMATS,
                 "protocol_whitelist": "none",
@@ -79,10 +92,11 @@ def open_container(fd: int, limits: DecodeLimits, on_read: Callable[[int, bytes]
             },
         )
         return container
-    except (MemoryError, MediaError):
+    except MemoryError:
         raise
     except (av.FFmpegError, ValueError) as error:
-        raise _not_opened(fd, error) from error
+        said = error.strerror if isinstance(error, av.FFmpegError) else str(error)
+        raise MediaError(Code.NOT_VIDEO, f"no video that vlmd can open: {said}") from error
 
 
 def open_video_stream(container: InputContainer, limits: DecodeLimits) -> VideoStream:
@@ -141,7 +155,7 @@ class Demuxer:
                 return
             except MemoryError:
                 raise
-            except (av.FFmpegError, OSError):
+            except av.FFmpegError:
                 self.errors += 1
                 in_a_row += 1
 
@@ -157,9 +171,7 @@ class PacketDecoder:
         # A packet without bytes repeats the picture before it; the decoder would take it for the end.
         return self._decode(packet) if packet.size else []
 
-    def frames(
-        self, packets: Iterator[Packet[VideoStream]], on_packet: Callable[[], None]
-    ) -> Iterator[VideoFrame]:
+    def frames(self, packets: Iterator[Packet[VideoStream]], on_packet: Callable[[], None]) -> Iterator[VideoFrame]:
         """Pictures of `packets` up to the end of the stream; `on_packet` is called for each packet."""
         for packet in packets:
             on_packet()
@@ -184,12 +196,3 @@ class PacketDecoder:
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> object:
     raise PermissionError("a video may not open anything else")
-
-
-def _not_opened(fd: int, error: Exception) -> MediaError:
-    # ISO base media (ISO/IEC 14496-12) begins with an "ftyp" box; the index ("moov") may stand at its end.
-    if os.pread(fd, 8, 0)[4:8] == b"ftyp":
-        return MediaError(
-            Code.TRUNCATED, f"the file begins like an MP4, but its index is missing or broken ({error})"
-        )
-    return MediaError(Code.NOT_VIDEO, f"no video format that vlmd opens ({error})")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
-import os
 import socket
 import sys
 import time
@@ -38,7 +37,7 @@ from vlmd.core.messages import (
 from vlmd.link import Link, die_with_parent
 from vlmd.media import sandbox
 from vlmd.media.frames import FrameJob, Scaler
-from vlmd.media.indexing import IndexJob
+from vlmd.media.indexing import index_video
 from vlmd.media.memory import map_slots
 
 _PROGRESS_SECONDS = 0.5
@@ -85,18 +84,17 @@ def serve(link: Link[ToDecoder], request: ToDecoder, fds: list[int]) -> None:
     except MediaError as error:
         link.send(DecoderFailed(failure=error.failure))
     except MemoryError:
-        failure = Failure(
-            Code.DECODER_LIMIT, f"it needs more than {request.limits.memory_bytes >> 20} MiB of memory"
-        )
-        link.send(DecoderFailed(failure=failure))
+        reason = f"decoding needs more than {request.limits.memory_bytes >> 20} MiB of memory"
+        link.send(DecoderFailed(failure=Failure(Code.DECODER_LIMIT, reason)))
     except BrokenPipeError:
         sys.exit(1)  # nobody is listening any more
+    except OSError as error:
+        link.send(DecoderFailed(failure=Failure(Code.UNREADABLE, f"reading the file failed: {error}")))
 
 
 def index(link: Link[ToDecoder], request: IndexVideo, video: int) -> None:
     beat = every(_PROGRESS_SECONDS, lambda done: link.send(IndexProgress(bytes_read=done)))
-    job = IndexJob(video, os.fstat(video).st_size, request.limits, beat)
-    link.send(Indexed(index=job.run()))
+    link.send(Indexed(index=index_video(video, request.limits, beat)))
 
 
 def decode(link: Link[ToDecoder], request: DecodeFrames, video: int, memory: int) -> None:

@@ -118,9 +118,8 @@ class FrameJob:
         if seek is None:
             return self._demuxer.packets(self._stream)
         for seconds in _STEPS_BACK_SECONDS:
-            if (
-                packets := self._sought(seek, seek - round(seconds / tick_seconds(self._stream)))
-            ) is not None:
+            target = seek - round(seconds / tick_seconds(self._stream))
+            if (packets := self._sought(seek, target)) is not None:
                 return packets
         self._open()  # anew: seeking to the beginning does not lead there in every container
         return self._demuxer.packets(self._stream)

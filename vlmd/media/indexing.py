@@ -1,12 +1,13 @@
 """Indexing a video: when every picture is shown, from one pass over its packets.
 
 Packets are believed where each has a time of its own, none is damaged, and decoding the beginning of the
-stream presents exactly what its packets announce. Otherwise (old AVI files, damage, recordings glued together,
-streams without times) all of it is decoded, so that the index does not promise a picture that is not there.
+stream presents exactly what its packets announce. Otherwise (old AVI files, damage, recordings glued
+together, streams without times) all of it is decoded: the index must not promise a picture that is not there.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from math import ceil, floor
@@ -18,12 +19,14 @@ from av.video.stream import VideoStream
 from vlmd.core.errors import Code, MediaError
 from vlmd.core.messages import DecodeLimits
 from vlmd.core.video import VideoFacts, VideoIndex
+from vlmd.media import isobmff
 from vlmd.media.container import (
     Demuxer,
     PacketDecoder,
     interval_ticks,
     open_container,
     open_video_stream,
+    stated_size,
     tick_seconds,
     too_large,
 )
@@ -33,16 +36,30 @@ from vlmd.media.scan import PacketScan, Picture
 
 _LONGEST_MS = 10 * 366 * 86_400_000
 """Ten years; times beyond are damage, and would not fit the arithmetic of others."""
-_INEXACT_SEEKING = {"ogg"}
-"""Containers in which a seek does not lead to the keyframe that was asked for."""
+
+
+_NOTHING_TO_SEE = {Code.NOT_VIDEO, Code.NO_VIDEO_STREAM, Code.UNDECODABLE}
+
+
+def index_video(fd: int, limits: DecodeLimits, on_progress: Callable[[int], None]) -> VideoIndex:
+    """The index of the video in `fd`; `on_progress` is called often, with the bytes read so far.
+
+    Raises `MediaError`.
+    """
+    try:
+        return IndexJob(fd, limits, on_progress).run()
+    except MediaError as error:
+        if error.failure.code in _NOTHING_TO_SEE and isobmff.is_cut_off(fd):
+            reason = "it begins like an MP4, but ends before its own index does"
+            raise MediaError(Code.TRUNCATED, reason) from error
+        raise
 
 
 class IndexJob:
-    """One `IndexVideo` request. `on_progress` is called often, with the bytes read so far."""
+    """One pass, or two, over a video."""
 
-    def __init__(self, fd: int, size: int, limits: DecodeLimits, on_progress: Callable[[int], None]) -> None:
+    def __init__(self, fd: int, limits: DecodeLimits, on_progress: Callable[[int], None]) -> None:
         self._fd = fd
-        self._size = size
         self._limits = limits
         self._on_progress = on_progress
         self._fingerprint = Fingerprint(fd, self._beat)
@@ -56,6 +73,7 @@ class IndexJob:
         self._read_packets()
         pts, exact = self._times()
         if not pts or self._picture is None:
+            self._refuse_too_large(*stated_size(self._fd))
             raise MediaError(Code.UNDECODABLE, "no picture of it can be decoded")
         time_base = tick_seconds(self._stream)
         return VideoIndex(
@@ -94,8 +112,7 @@ class IndexJob:
         return times
 
     def _facts(self, pts: list[int], picture: Picture) -> VideoFacts:
-        if picture.width * picture.height > self._limits.max_pixels:
-            raise too_large(picture.width, picture.height, self._limits)
+        self._refuse_too_large(picture.width, picture.height)
         tick_ms = 1000 * tick_seconds(self._stream)
         duration_ms = ceil((pts[-1] - pts[0] + self._scan.last_duration()) * tick_ms)
         start_ms = floor(pts[0] * tick_ms)
@@ -104,7 +121,7 @@ class IndexJob:
         upright = picture.rotation % 180 == 0
         return VideoFacts(
             fingerprint=self._fingerprint.finish(),
-            size_bytes=self._size,
+            size_bytes=os.fstat(self._fd).st_size,
             container=self._container.format.name,
             codec=self._stream.codec_context.name,
             pixel_format=picture.pixel_format,
@@ -118,13 +135,15 @@ class IndexJob:
             bad_packets=self._bad_packets,
         )
 
+    def _refuse_too_large(self, width: int, height: int) -> None:
+        if width * height > self._limits.max_pixels:
+            raise too_large(width, height, self._limits)
+
     def _can_be_sought(self, picture: Picture) -> bool:
         # H.264 4:4:4 decodes to other pixels after a seek: FFmpeg's work-around for old x264 builds depends
         # on a message that stands only at the beginning of the stream.
         full_chroma = "444" in picture.pixel_format or picture.pixel_format.startswith("gbr")
-        if self._stream.codec_context.name == "h264" and full_chroma:
-            return False
-        return self._container.format.name not in _INEXACT_SEEKING
+        return not (self._stream.codec_context.name == "h264" and full_chroma)
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
         container = open_container(self._fd, self._limits, self._fingerprint.saw)

@@ -29,7 +29,13 @@ def create_slots(count: int, width: int, height: int) -> int:
 
 
 def map_slots(fd: int, count: int, width: int, height: int, writable: bool) -> Pixels:
-    """The slots as (count, height, width, 3). The mapping lasts as long as the array or a part of it."""
+    """The slots as (count, height, width, 3). The mapping lasts as long as the array or a part of it.
+
+    Raises MemoryError where the address space does not suffice.
+    """
     access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
-    mapping = mmap.mmap(fd, count * height * width * 3, access=access)
+    try:
+        mapping = mmap.mmap(fd, count * height * width * 3, access=access)
+    except OSError as error:
+        raise MemoryError(f"no room for {count} pictures of {width}x{height}") from error
     return np.frombuffer(mapping, np.uint8).reshape(count, height, width, 3)

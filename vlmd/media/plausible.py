@@ -12,6 +12,7 @@ from vlmd.core.video import VideoIndex
 from vlmd.media.process import printable
 
 _CODES = {
+    Code.UNREADABLE,
     Code.NOT_VIDEO,
     Code.TRUNCATED,
     Code.NO_VIDEO_STREAM,

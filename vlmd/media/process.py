@@ -26,9 +26,9 @@ class DecoderProcess:
         with theirs:
             try:
                 self._process = _spawn(theirs.fileno())
-            except BaseException:
+            except OSError as error:
                 ours.close()
-                raise
+                raise MediaError(Code.DECODER_CRASHED, f"no decoder could be started: {error}") from error
         self.socket = ours
 
     @property
@@ -46,9 +46,7 @@ class DecoderProcess:
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()
-            return MediaError(
-                Code.DECODER_CRASHED, "the decoder closed its link and went on" + self._last_words()
-            )
+            return MediaError(Code.DECODER_CRASHED, "the decoder closed its link and went on" + self._last_words())
         if code == -signal.SIGXCPU:
             return MediaError(Code.DECODER_LIMIT, "decoding took more processor time than allowed")
         how = f"by {_signal_name(-code)}" if code < 0 else f"with exit status {code}"

@@ -36,11 +36,9 @@ def enter(limits: DecodeLimits) -> list[str]:
 
 
 def _require_one_thread() -> None:
-    threads = [
-        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("Threads:")
-    ]
-    if [line.split() for line in threads] != [["Threads:", "1"]]:
-        raise OSError(f"one thread is needed, but there is {threads}")
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    if threads != 1:
+        raise OSError(f"it must have one thread to do so, but has {threads}")
 
 
 def _limit_resources(limits: DecodeLimits) -> None:

@@ -71,12 +71,12 @@ class PacketScan:
             self._drained = True
 
     def announced(self) -> list[int] | None:
-        """Times of all pictures by their packets, ascending; None where some are missing, repeated or jumbled."""
+        """Times of all pictures by their packets, ascending; None where some lack, repeat or are jumbled."""
         times = sorted(set(self._announced))
         return times if self._in_order and len(times) == len(self._announced) else None
 
     def believed(self) -> list[int] | None:
-        """`announced` from the first decodable picture on, if what was decoded so far bears it out; else None."""
+        """`announced` from the first decodable picture on, if what was decoded bears it out; else None."""
         announced = self.announced()
         decoded = [time for time in self._decoded if time is not None]
         if announced is None or not decoded or self.corrupt_packets or len(decoded) < len(self._decoded):
@@ -123,7 +123,7 @@ class PacketScan:
             self._keyframes.append(packet.pts)
 
     def _is_shown(self, packet: Packet[Any]) -> bool:
-        """Whether a packet presents a picture of its own: empty ones repeat, some of VP8 only serve others."""
+        """Whether a packet presents a picture: empty ones repeat the last, some of VP8 only serve others."""
         if not packet.size:
             return False
         return self._stream.codec_context.name != "vp8" or bool(memoryview(packet)[0] & _VP8_SHOWN)

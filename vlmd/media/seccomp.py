@@ -134,6 +134,12 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
+def numbers() -> dict[str, tuple[int | None, int | None]]:
+    """Every system call the filter looks at, with its numbers on (x86_64, aarch64)."""
+    conditional = {"clone": _CLONE, "clone3": _CLONE3, "prlimit64": _PRLIMIT, "kill": _KILL, "tgkill": _TGKILL}
+    return _DENIED | conditional
+
+
 def supported() -> bool:
     """Whether the numbers of this machine's system calls are known here."""
     return platform.machine() in _AUDIT_ARCH

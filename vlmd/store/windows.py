@@ -35,6 +35,8 @@ class Lease(msgspec.Struct, frozen=True):
     facts: VideoFacts
     recipe: Recipe
     windows: list[Window]
+    suspect: bool
+    """A worker died over it: it shares neither lease nor batch with others, so that the next death has one cause."""
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -57,11 +59,13 @@ async def open_jobs(db: aiosqlite.Connection, limit: int = 64) -> list[OpenJob]:
     return [OpenJob(row["id"], row["model"], row["pending"], bool(row["from_start"])) for row in rows]
 
 
-async def lease(db: aiosqlite.Connection, job_id: int, worker: str, size: int, now: int) -> Lease | None:
+async def lease(
+    db: aiosqlite.Connection, job_id: int, worker: str, size: int, now: int, suspects: bool = True
+) -> Lease | None:
     """Give `worker` the next run of at most `size` consecutive windows; None when there is none (any more).
 
     A window that was in hand when a worker died is given out alone, so that it is known whose fault a next
-    death is.
+    death is; without `suspects`, it is left for a worker that has nothing else in hand.
     """
     job = await one(
         db,
@@ -71,7 +75,9 @@ async def lease(db: aiosqlite.Connection, job_id: int, worker: str, size: int, n
         (job_id,),
     )
     rows = await every(
-        db, "SELECT * FROM windows WHERE job_id = ? AND state = 'queued' ORDER BY idx LIMIT ?", (job_id, size)
+        db,
+        "SELECT * FROM windows WHERE job_id = ? AND state = 'queued' AND (failures = 0 OR ?) ORDER BY idx LIMIT ?",
+        (job_id, suspects, size),
     )
     if job is None or not rows:
         return None
@@ -93,7 +99,8 @@ async def lease(db: aiosqlite.Connection, job_id: int, worker: str, size: int, n
     )
     facts = msgspec.json.decode(job["facts"], type=VideoFacts)
     recipe = msgspec.json.decode(job["body"], type=Recipe)
-    return Lease(lease_id, job_id, file_ref(job), facts, recipe, [_window(row) for row in run])
+    suspect = run[0]["failures"] > 0
+    return Lease(lease_id, job_id, file_ref(job), facts, recipe, [_window(row) for row in run], suspect)
 
 
 async def checkpoint(

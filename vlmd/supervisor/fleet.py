@@ -100,7 +100,7 @@ class Fleet:
     def _free(self) -> list[Slot]:
         """Workers that can take a lease, those with least to do first."""
         able = [s for s in self.slots if s.state in (SlotState.IDLE, SlotState.BUSY) and not s.stopping]
-        return sorted((s for s in able if len(s.leases) < scheduler.LEASES_AHEAD), key=lambda s: len(s.leases))
+        return sorted((s for s in able if s.has_room(scheduler.LEASES_AHEAD)), key=lambda s: len(s.leases))
 
     async def _assign(self, slot: Slot) -> None:
         open_jobs = await self._store.write(windows.open_jobs)
@@ -113,13 +113,13 @@ class Fleet:
             return
         serving = sum(1 for other in self.slots if other.ready and other.model.name == job.model)
         size = scheduler.lease_size(job, open_jobs, serving, slot.model.max_batch, self._limits.lease_windows)
-        lease = await self._store.write(windows.lease, job.id, slot.name, size, now_ms())
+        lease = await self._store.write(windows.lease, job.id, slot.name, size, now_ms(), not slot.leases)
         if lease is None:
             return
         if slot.state not in (SlotState.IDLE, SlotState.BUSY) or slot.stopping:
             await self._give_back([lease.id], [], Failure(Code.WORKER_LOST, "the worker went away before it began"))
             return
-        slot.give(self._run(lease))
+        slot.give(self._run(lease), alone=lease.suspect)
 
     def _run(self, lease: windows.Lease) -> RunWindows:
         return RunWindows(

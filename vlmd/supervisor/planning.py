@@ -64,6 +64,8 @@ class Planner:
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="index")
         self._decoders: set[Decoder] = set()
         self._crashes: dict[int, int] = {}
+        """Decoders that died over a job, one after another."""
+        self._stopping = False
         self.bytes_read: dict[int, int] = {}
         """Progress of the jobs being indexed."""
         self.sandbox_missing: list[str] = []
@@ -95,7 +97,7 @@ class Planner:
     async def run(self) -> None:
         running: dict[int, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as tasks:
-            while True:
+            while not self._stopping:
                 await self._work.wait()
                 self._work.clear()
                 running = {job: task for job, task in running.items() if not task.done()}
@@ -104,12 +106,15 @@ class Planner:
                         running[job.id] = tasks.create_task(self._plan(job))
 
     def stop(self) -> None:
-        """End the decoders; their jobs stay to be indexed."""
+        """End the decoders and begin no more; their jobs stay to be indexed, and no video is blamed."""
+        self._stopping = True
         for decoder in list(self._decoders):
             decoder.kill()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _plan(self, job: jobs.IndexingJob) -> None:
+        if self._stopping:
+            return
         try:
             await self._index_and_plan(job)
         except MediaError as error:
@@ -127,6 +132,7 @@ class Planner:
         index = await loop.run_in_executor(self._threads, self._index, job)
         plan = self._settings.pipelines[job.pipeline].window.plan()
         windows = await asyncio.to_thread(plan_windows, index, plan, self._settings.limits.max_windows)
+        self._crashes.pop(job.id, None)
         state = await self._store.write(jobs.plan, job.id, jobs.Plan(index, recipe, windows), now_ms())
         if state is not None:
             seconds = index.facts.duration_ms / 1000
@@ -137,6 +143,8 @@ class Planner:
         with Decoder.start(job.file, self._settings.limits.for_decoder()) as decoder:
             self._decoders.add(decoder)
             try:
+                if self._stopping:
+                    decoder.kill()
                 index = decoder.index(lambda count: self.bytes_read.__setitem__(job.id, count))
                 self.sandbox_missing = decoder.missing_sandbox
                 return index
@@ -146,9 +154,11 @@ class Planner:
     async def _failed(self, job: jobs.IndexingJob, failure: Failure) -> None:
         state = "cancelled" if failure.code == Code.FILE_CHANGED else "failed"
         if failure.code in _CRASH:
-            crashes = self._crashes.get(job.id, 0) + 1
-            self._crashes[job.id] = crashes
+            if self._stopping:
+                return
+            crashes = self._crashes.pop(job.id, 0) + 1
             if crashes < _CRASHES_ALLOWED:
+                self._crashes[job.id] = crashes
                 logger.warning("job %d: %s; tried again", job.id, failure.reason)
                 return
             state = "quarantined"

@@ -72,6 +72,8 @@ class Child(Generic[T]):
         except (LinkError, msgspec.DecodeError) as error:
             reason = f"it sent something that is not a message ({error})"
             self.kill()
+        except ConnectionError:
+            pass  # it died while something was written to it, and asyncio tells the reader: that is its end, not ours
         code = await self.ended()
         yield Gone(exit=reason or _describe(code))
 

@@ -102,6 +102,7 @@ class Slot:
     _child: Child[FromWorker] | None = None
     _wanted: ModelSpec | None = None
     _kill_reason: str | None = None
+    _alone: int | None = None
 
     @property
     def name(self) -> str:
@@ -121,8 +122,14 @@ class Slot:
             await self._stopped_before(decision.at)
         self.state = SlotState.STOPPED
 
-    def give(self, run: RunWindows) -> None:
-        """Hand the worker a lease."""
+    def has_room(self, most: int) -> bool:
+        """It may be given another lease, so that it holds at most so many."""
+        return len(self.leases) < most and self._alone not in self.leases
+
+    def give(self, run: RunWindows, alone: bool = False) -> None:
+        """Hand the worker a lease; one that is to be `alone` is the only one until it has ended."""
+        if alone:
+            self._alone = run.lease
         if not self.leases:
             self.progress_at = time.monotonic()
         self.leases[run.lease] = run
@@ -177,7 +184,7 @@ class Slot:
         self.state, self.stage, self.progress_at = SlotState.LOADING, "load", time.monotonic()
         self._send(LoadModel(model=self.model, device=self.device.torch_name))
         if self.stopping:
-            self._send(Shutdown())
+            self._child.kill()
         failure: Failure | None = None
         async for message in self._child.messages():
             self.progress_at = time.monotonic()

@@ -1,0 +1,58 @@
+"""A recipe's digest changes with everything that determines an answer, and with nothing else."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from vlmd.core.recipe import Generation, Recipe, fit_edge, window_seed
+
+RECIPE = Recipe(
+    model="qwen",
+    revision="a" * 64,
+    family="Qwen2_5_VLForConditionalGeneration",
+    precision="bf16",
+    frame_edge=448,
+    fps=5.0,
+    prompt="What happens?",
+    generation=Generation(max_new_tokens=256),
+)
+OTHER = {
+    "model": "other",
+    "revision": "b" * 64,
+    "family": "Idefics3ForConditionalGeneration",
+    "precision": "fp32",
+    "frame_edge": 224,
+    "fps": 2.5,
+    "prompt": "What happens? ",
+    "generation": Generation(max_new_tokens=255),
+    "frame_rule": 0,
+}
+
+
+def test_every_field_is_part_of_the_digest() -> None:
+    assert OTHER.keys() == set(Recipe.__struct_fields__)
+    changed = {replace(RECIPE, **{field: value}).digest() for field, value in OTHER.items()}
+    assert len(changed | {RECIPE.digest()}) == len(OTHER) + 1
+
+
+def test_a_recipe_read_back_from_the_database_has_the_same_digest() -> None:
+    body = msgspec.json.encode(RECIPE)
+    assert msgspec.json.decode(body, type=Recipe).digest() == RECIPE.digest()
+
+
+@pytest.mark.parametrize(("start", "end", "digest"), [(1, 3000, "d"), (0, 2999, "d"), (0, 3000, "e")])
+def test_another_window_or_recipe_has_another_seed(start: int, end: int, digest: str) -> None:
+    assert window_seed("f", 0, 3000, "d") == window_seed("f", 0, 3000, "d") != window_seed("f", start, end, digest)
+    assert 0 <= window_seed("f", start, end, digest) < 1 << 64
+
+
+@given(st.integers(1, 10_000), st.integers(1, 10_000), st.integers(16, 8192))
+def test_pictures_fit_the_edge_keep_their_shape_and_are_never_enlarged(width: int, height: int, edge: int) -> None:
+    fitted = fit_edge(width, height, edge)
+    assert min(fitted) >= 1 and max(fitted) == min(edge, max(width, height))
+    scale = min(1, edge / max(width, height))
+    assert abs(fitted[0] - width * scale) <= 1 and abs(fitted[1] - height * scale) <= 1

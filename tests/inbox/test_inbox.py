@@ -1,0 +1,263 @@
+"""Everything dropped into the inbox becomes one job or one refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vlmd.config import Settings, parse_settings
+from vlmd.inbox import Inbox
+from vlmd.store import Store
+
+
+class Folder:
+    """An inbox in a folder of its own, with its database."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.inbox = root / "inbox"
+        self.voided: list[int] = []
+        (self.inbox / "soccer").mkdir(parents=True)
+
+    def settings(self, **inbox: Any) -> Settings:
+        paths = {name: str(self.root / name) for name in ("inbox", "results", "state")}
+        pipeline = {"model": "demo", "labels": ["Goal"]}
+        return parse_settings(
+            {
+                "paths": paths,
+                "inbox": {"settle_seconds": 0.2, "rescan_seconds": 0.3, **inbox},
+                "models": {"demo": {"path": "vlmd-demo"}},
+                "pipelines": {"soccer": pipeline, "tennis": pipeline},
+            }
+        )
+
+    @asynccontextmanager
+    async def open(self, **inbox: Any) -> AsyncIterator[Inbox]:
+        """The inbox at work, until the end of the block."""
+        store = await Store.open(self.root / "state" / "vlmd.db")
+        watched = Inbox(self.settings(**inbox), store, lambda: None, self._void)
+        running = asyncio.create_task(watched.run())
+        try:
+            yield watched
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+            await store.close()
+
+    async def _void(self, jobs: list[int]) -> None:
+        self.voided += jobs
+
+    def drop(self, name: str, content: bytes = b"video") -> Path:
+        path = self.inbox / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    def jobs(self) -> dict[str, str]:
+        """Name → result path of every job, in order."""
+        return dict(self.rows("SELECT name, base FROM jobs ORDER BY id"))
+
+    def refused(self) -> dict[str, str]:
+        rows = self.rows("SELECT path, code FROM files WHERE state = 'refused'")
+        return {os.fsdecode(os.path.relpath(path, os.fsencode(self.inbox))): code for path, code in rows}
+
+    def rows(self, sql: str) -> list[Any]:
+        connection = sqlite3.connect(self.root / "state" / "vlmd.db")
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+async def until(happened: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not happened():
+            await asyncio.sleep(0.02)
+
+
+async def looks(inbox: Inbox, more: int = 2) -> None:
+    """Wait until everything that lies there has been looked at again and again, and has settled."""
+    wanted = inbox.looks + more
+    await until(lambda: inbox.looks >= wanted and not inbox.settling)
+
+
+async def test_the_first_folder_names_the_pipeline_and_deeper_ones_are_kept(folder: Folder) -> None:
+    folder.drop("soccer/a.mkv")
+    async with folder.open() as inbox:
+        await looks(inbox)
+        folder.drop("tennis/2015/b c/1_720p.mkv")
+        await until(lambda: len(folder.jobs()) == 2)
+    assert folder.jobs() == {
+        "soccer/a.mkv": "soccer/a.mkv",
+        "tennis/2015/b c/1_720p.mkv": "tennis/2015/b c/1_720p.mkv",
+    }
+
+
+async def test_what_cannot_have_a_job_is_refused_with_a_reason(folder: Folder) -> None:
+    folder.drop("football/a.mkv")
+    folder.drop("top.mkv")
+    folder.drop("soccer/empty.mkv", b"")
+    folder.drop("soccer/large.mkv", b"x" * 101)
+    (folder.inbox / "soccer/link.mkv").symlink_to("/etc/passwd")
+    (folder.inbox / "linked").symlink_to(folder.root)
+    os.mkfifo(folder.inbox / "soccer/pipe.mkv")
+    async with folder.open(max_bytes=100) as inbox:
+        await looks(inbox)
+    assert folder.refused() == {
+        "football/a.mkv": "unknown-pipeline",
+        "top.mkv": "no-pipeline",
+        "soccer/empty.mkv": "empty",
+        "soccer/large.mkv": "too-large",
+        "soccer/link.mkv": "not-regular",
+        "linked": "no-pipeline",
+        "soccer/pipe.mkv": "not-regular",
+    }
+    assert folder.jobs() == {}
+
+
+async def test_files_at_the_top_go_to_the_default_pipeline(folder: Folder) -> None:
+    folder.drop("top.mkv")
+    async with folder.open(default_pipeline="tennis") as inbox:
+        await looks(inbox)
+    assert folder.jobs() == {"top.mkv": "tennis/top.mkv"}
+
+
+@pytest.mark.parametrize("name", [b"latin-\xe9.mkv", b"two\nlines.mkv", b"\x1b[31m.mkv"])
+async def test_any_bytes_are_a_name(folder: Folder, name: bytes) -> None:
+    Path(os.fsdecode(os.path.join(os.fsencode(folder.inbox / "soccer"), name))).write_bytes(b"video")
+    async with folder.open() as inbox:
+        await looks(inbox)
+    (shown,) = folder.jobs()
+    assert shown.isprintable() and folder.rows("SELECT path FROM files")[0][0].endswith(name)
+
+
+async def test_a_file_that_grows_is_taken_as_it_is_when_it_has_stopped(folder: Folder) -> None:
+    async with folder.open(settle_seconds=1.5) as inbox:
+        path = folder.drop("soccer/a.mkv")
+        for _ in range(12):
+            await asyncio.sleep(0.05)
+            with path.open("ab") as file:
+                file.write(b"more")
+            assert folder.jobs() == {}
+        await until(folder.jobs)
+        assert not inbox.settling
+    assert folder.rows("SELECT size FROM files") == [(5 + 12 * 4,)]
+
+
+async def test_a_download_is_taken_under_its_last_name(folder: Folder) -> None:
+    async with folder.open() as inbox:
+        path = folder.drop("soccer/a.mp4.part")
+        await looks(inbox)
+        assert (folder.jobs(), inbox.ignored) == ({}, 1)
+        path.rename(folder.inbox / "soccer/a.mp4")
+        await until(folder.jobs)
+        await looks(inbox)
+    assert folder.jobs() == {"soccer/a.mp4": "soccer/a.mp4"} and inbox.ignored == 0
+
+
+async def test_content_that_changed_is_taken_anew_and_voids_the_job_it_had(folder: Folder) -> None:
+    path = folder.drop("soccer/a.mkv")
+    async with folder.open() as inbox:
+        await looks(inbox)
+        path.write_bytes(b"another video")
+        await until(lambda: folder.voided)
+        await looks(inbox)
+    assert folder.rows("SELECT id, state FROM jobs") == [(1, "cancelled"), (2, "indexing")]
+    assert folder.voided == [1]
+
+
+async def test_a_refused_file_that_is_mended_is_taken(folder: Folder) -> None:
+    path = folder.drop("soccer/a.mkv", b"")
+    async with folder.open() as inbox:
+        await looks(inbox)
+        path.write_bytes(b"video")
+        await until(folder.jobs)
+        await looks(inbox)
+    assert folder.refused() == {}
+
+
+async def test_an_inbox_that_was_deleted_and_made_again_works_on(folder: Folder) -> None:
+    async with folder.open() as inbox:
+        await looks(inbox)
+        shutil.rmtree(folder.inbox)
+        await until(lambda: inbox.problem)
+        assert "cannot be read" in str(inbox.problem)
+        folder.drop("soccer/a.mkv")
+        await until(folder.jobs)
+        await looks(inbox)
+        assert inbox.problem is None
+        folder.drop("soccer/b.mkv")
+        await until(lambda: len(folder.jobs()) == 2)
+
+
+async def test_refusals_are_reconsidered_when_the_configuration_may_have_lifted_them(folder: Folder) -> None:
+    folder.drop("top.mkv")
+    folder.drop("soccer/large.mkv", b"x" * 101)
+    folder.drop("soccer/empty.mkv", b"")
+    async with folder.open(max_bytes=100) as inbox:
+        await looks(inbox)
+    async with folder.open(default_pipeline="soccer") as inbox:
+        await looks(inbox)
+    assert folder.jobs().keys() == {"top.mkv", "soccer/large.mkv"}
+    assert folder.refused() == {"soccer/empty.mkv": "empty"}
+
+
+async def test_a_restart_registers_nothing_twice(folder: Folder) -> None:
+    for n in range(20):
+        folder.drop(f"soccer/{n}.mkv")
+    for _ in range(3):
+        async with folder.open() as inbox:
+            await looks(inbox)
+    assert len(folder.rows("SELECT * FROM jobs")) == len(folder.rows("SELECT * FROM files")) == 20
+
+
+async def test_another_device_number_after_a_reboot_is_no_other_file(folder: Folder) -> None:
+    folder.drop("soccer/a.mkv")
+    async with folder.open() as inbox:
+        await looks(inbox)
+    connection = sqlite3.connect(folder.root / "state" / "vlmd.db")
+    connection.execute("UPDATE files SET device = 12345")
+    connection.commit()
+    connection.close()
+    async with folder.open() as inbox:
+        await looks(inbox)
+    assert folder.rows("SELECT id, state FROM jobs") == [(1, "indexing")]
+    assert folder.rows("SELECT device FROM files") == [(folder.inbox.stat().st_dev,)]
+
+
+async def test_of_a_burst_every_file_is_registered_exactly_once(folder: Folder) -> None:
+    async with folder.open():
+        for n in range(2000):
+            (folder.inbox / "soccer" / f"{n}.mkv").write_bytes(b"video")
+        await until(lambda: folder.rows("SELECT count(*) FROM jobs") == [(2000,)])
+    assert folder.rows("SELECT count(DISTINCT name), count(*) FROM jobs") == [(2000, 2000)]
+    assert folder.rows("SELECT count(*) FROM files") == [(2000,)]
+
+
+async def test_folders_without_end_stop_nothing(folder: Folder) -> None:
+    folder.drop("soccer/a.mkv")
+    deep = os.fsencode(folder.inbox)
+    for _ in range(1100):
+        deep += b"/d"
+        os.mkdir(deep)
+    async with folder.open() as inbox:
+        await looks(inbox)
+    while deep != os.fsencode(folder.inbox):
+        os.rmdir(deep)
+        deep = os.path.dirname(deep)
+    assert folder.jobs() == {"soccer/a.mkv": "soccer/a.mkv"}

@@ -1,0 +1,74 @@
+"""Who gets what: queue order, resident models, and leases that get shorter towards the end."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vlmd.store.windows import OpenJob
+from vlmd.supervisor.scheduler import choose_job, lease_size, next_model
+
+MODELS = st.sampled_from(["qwen", "smol"])
+JOBS = st.lists(
+    st.builds(OpenJob, st.integers(1, 99), MODELS, st.integers(1, 5000), st.booleans()), min_size=1, max_size=5
+)
+WORKERS, BATCH, LONGEST = st.integers(0, 16), st.integers(1, 64), st.integers(1, 64)
+
+
+def job(pending: int, model: str = "qwen", from_start: bool = False, number: int = 1) -> OpenJob:
+    return OpenJob(number, model, pending, from_start)
+
+
+def test_the_first_job_a_model_can_serve_is_chosen() -> None:
+    queue = [job(1, "smol", number=1), job(1, "qwen", number=2), job(1, "qwen", number=3)]
+    assert choose_job(queue, "qwen") == queue[1]
+    assert choose_job(queue, "smol") == queue[0]
+    assert choose_job(queue, "other") is None
+    assert choose_job([], "qwen") is None
+
+
+def test_a_worker_changes_its_model_only_when_its_own_has_nothing_to_do() -> None:
+    queue = [job(1, "smol"), job(1, "qwen")]
+    assert next_model(queue, "qwen") is None
+    assert next_model(queue, "other") == "smol"
+    assert next_model([], "qwen") is None
+
+
+@given(JOBS, WORKERS, BATCH, LONGEST)
+def test_a_lease_has_at_least_one_window_and_at_most_the_longest(
+    queue: list[OpenJob], workers: int, batch: int, longest: int
+) -> None:
+    for each in queue:
+        size = lease_size(each, queue, workers, batch, longest)
+        assert size >= 1 and (size <= longest or each.from_start)
+
+
+@given(st.integers(1, 5000), WORKERS, BATCH, LONGEST)
+def test_leases_get_shorter_towards_the_end_and_give_everything_out(
+    pending: int, workers: int, batch: int, longest: int
+) -> None:
+    sizes = []
+    while pending > 0:
+        sizes.append(lease_size(job(pending), [job(pending)], workers, batch, longest))
+        pending -= sizes[-1]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@given(st.integers(2, 5000), st.integers(1, 16))
+def test_a_lease_never_takes_more_than_its_share_while_others_could_help(pending: int, workers: int) -> None:
+    assert lease_size(job(pending), [job(pending)], workers, 1, 10_000) <= -(-pending // workers)
+
+
+@given(st.integers(1, 5000), st.integers(1, 16), BATCH, LONGEST)
+def test_a_video_that_decodes_only_from_its_beginning_is_cut_once_for_each_worker(
+    pending: int, workers: int, batch: int, longest: int
+) -> None:
+    each = job(pending, from_start=True)
+    size = lease_size(each, [each], workers, batch, longest)
+    assert size * workers >= pending > (size - 1) * workers
+
+
+def test_other_jobs_of_the_same_model_count_as_work_to_share() -> None:
+    alone = lease_size(job(8), [job(8)], 2, 1, 32)
+    assert lease_size(job(8), [job(8), job(100)], 2, 1, 32) > alone
+    assert lease_size(job(8), [job(8), job(100, "smol")], 2, 1, 32) == alone

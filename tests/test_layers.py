@@ -1,0 +1,80 @@
+"""The layers hold: who may import whom, and what the daemon leaves unloaded."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ALL = [path.relative_to(ROOT) for folder in ("vlmd", "tools", "tests") for path in (ROOT / folder).rglob("*.py")]
+
+MAY_IMPORT = {
+    "core": {"core"},
+    "store": {"core", "store"},
+    "outputs": {"core", "outputs", "__version__"},
+    "media": {"core", "media", "link", "log", "vlmd"},
+    "worker": {"core", "media.client", "media.memory", "worker", "link", "log", "__version__"},
+    "inbox": {"core", "store", "inbox", "media.opening", "config", "clock"},
+    "config": {"core", "config"},
+}
+"""What of ours each package may import."""
+
+BELONGS_TO = {
+    "torch": {"vlmd/worker"},
+    "transformers": {"vlmd/worker"},
+    "PIL": {"vlmd/worker", "vlmd/demo"},
+    "numpy": {"vlmd/worker", "vlmd/demo", "vlmd/media"},
+    "av": {"vlmd/media", "vlmd/demo/render.py"},
+    "aiosqlite": {"vlmd/store"},
+    "watchdog": {"vlmd/inbox"},
+}
+OUTSIDE_WORLD = {"asyncio", "io", "pathlib", "socket", "sqlite3", "subprocess", "threading", "time", "random"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of what a file imports, wherever in the file; `from a import b` is a.b."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, modules: set[str]) -> bool:
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
+    for path in (path for path in ALL if path.is_relative_to(f"vlmd/{package}")):
+        ours = {name.removeprefix("vlmd.") for name in imports(path) if within(name, {"vlmd"})}
+        assert {name for name in ours if not within(name, MAY_IMPORT[package])} == set(), path
+
+
+@pytest.mark.parametrize("module", BELONGS_TO)
+def test_a_library_is_imported_only_where_it_belongs(module: str) -> None:
+    ours = [path for path in ALL if path.is_relative_to("vlmd")]
+    users = {path for path in ours if any(within(name, {module}) for name in imports(path))}
+    assert {user for user in users if not any(map(user.is_relative_to, BELONGS_TO[module]))} == set()
+
+
+def test_the_core_knows_nothing_of_the_outside_world() -> None:
+    for path in (path for path in ALL if path.is_relative_to("vlmd/core")):
+        assert {name for name in imports(path) if within(name, OUTSIDE_WORLD)} == set(), path
+
+
+def test_the_daemon_and_the_command_line_leave_torch_and_av_unloaded() -> None:
+    code = "import sys, vlmd.cli, vlmd.supervisor.daemon; print({'torch', 'transformers', 'av'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    lengths = {str(path): len((ROOT / path).read_text().splitlines()) for path in ALL}
+    assert {path: count for path, count in lengths.items() if count > 400} == {}
