@@ -51,8 +51,7 @@ class Link(Generic[T]):
     def receive(self, timeout: float | None = None) -> T | None:
         """The next message, or None at the end of the link. Raises TimeoutError after `timeout` seconds."""
         message, fds = self.receive_with_fds(0, timeout)
-        for fd in fds:
-            os.close(fd)
+        _close_all(fds)
         return message
 
     def receive_with_fds(self, count: int, timeout: float | None = None) -> tuple[T | None, list[int]]:
@@ -62,6 +61,7 @@ class Link(Generic[T]):
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         self._wait_until(deadline)
+        fds: list[int] = []
         try:
             data, fds, _, _ = socket.recv_fds(self._socket, _HEADER.size, count)
             header = data + self._read(_HEADER.size - len(data), deadline) if data else b""
@@ -70,9 +70,13 @@ class Link(Generic[T]):
             (length,) = _HEADER.unpack(header)
             if length > MAX_FRAME:
                 raise LinkError(f"a frame of {length} bytes was announced; at most {MAX_FRAME} are allowed")
-            return self._decode(self._read(length, deadline)), fds
+            return decode_message(self._decoder, self._read(length, deadline)), fds
         except (ConnectionResetError, EOFError):
+            _close_all(fds)
             return None, []
+        except BaseException:
+            _close_all(fds)
+            raise
 
     def close(self) -> None:
         self._socket.close()
@@ -91,22 +95,32 @@ class Link(Generic[T]):
         """Let the next operation last until `deadline`."""
         self._socket.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
 
-    def _decode(self, body: bytes) -> T:
-        try:
-            return self._decoder.decode(body)
-        except msgspec.DecodeError as error:
-            raise LinkError(f"not a message: {error}") from error
+
+def decode_message(decoder: msgspec.msgpack.Decoder[T], body: bytes) -> T:
+    """The message in a frame's body. Raises `LinkError` for whatever else the bytes may be."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise LinkError(f"not a message: {error}") from error
 
 
 async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
-    """The body of the next frame, or None at the end of the link."""
+    """The body of the next frame, or None at the end of the link.
+
+    A peer that died while something was written to it also counts as the end: asyncio tells the reader of that.
+    """
     try:
         (length,) = _HEADER.unpack(await reader.readexactly(_HEADER.size))
         if length > MAX_FRAME:
             raise LinkError(f"a frame of {length} bytes was announced; at most {MAX_FRAME} are allowed")
         return await reader.readexactly(length)
-    except (asyncio.IncompleteReadError, ConnectionResetError):
+    except (asyncio.IncompleteReadError, ConnectionError):
         return None
+
+
+def _close_all(fds: Sequence[int]) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 def die_with_parent(parent: int) -> None:

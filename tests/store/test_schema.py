@@ -117,7 +117,7 @@ def test_a_migration_that_fails_leaves_everything_as_it_was(tmp_path: Path, monk
     before = described(sqlite3.connect(path))
     bad = "ALTER TABLE recipes ADD COLUMN note TEXT;\nINSERT INTO nowhere VALUES (1);"
     monkeypatch.setattr(schema, "migrations", lambda: [*known, (known[-1][0] + 1, bad)])
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(StoreError, match="could not be brought"):
         schema.migrate(path)
     assert described(sqlite3.connect(path)) == before
     assert rows(path, "PRAGMA user_version") == [{"user_version": known[-1][0]}]

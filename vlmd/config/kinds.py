@@ -30,9 +30,7 @@ def _absolute(value: object, info: ValidationInfo) -> Path:
     try:
         expanded = Path(value).expanduser()
     except RuntimeError as error:
-        raise ValueError(
-            f'nobody knows which folder "{value.split("/")[0]}" is; write the path out'
-        ) from error
+        raise ValueError(f'nobody knows which folder "{value.split("/")[0]}" is; write the path out') from error
     folder = (info.context or {}).get("folder") or Path.cwd()
     return Path(os.path.normpath(os.path.join(folder, expanded)))
 

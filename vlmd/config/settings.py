@@ -39,9 +39,7 @@ WINDOW_OVERLAP = 100
 class Section(BaseModel):
     """Base of all sections: frozen, nothing unknown, no text taken for a number."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
 
 
 class PathSettings(Section):
@@ -54,9 +52,7 @@ class PathSettings(Section):
     def _outside_inbox(cls, value: Path, info: ValidationInfo) -> Path:
         inbox: Path | None = info.data.get("inbox")
         if inbox is not None and value.is_relative_to(inbox):
-            raise ValueError(
-                "lies inside the inbox, where its files would be taken for videos; choose another folder"
-            )
+            raise ValueError("lies inside the inbox, where its files would be taken for videos; choose another folder")
         return value
 
     @field_validator("state")
@@ -200,9 +196,7 @@ class PipelineSettings(Section):
             names = ", ".join(f"{{{name}}}" for name in unknown)
             raise ValueError(f"nothing can be filled in for {names}; known are {known}")
         if "{teams}" in prompt and info.data.get("teams") == ():
-            raise ValueError(
-                "the prompt asks for {teams}, and teams is empty; name teams or write another prompt"
-            )
+            raise ValueError("the prompt asks for {teams}, and teams is empty; name teams or write another prompt")
         return prompt
 
 

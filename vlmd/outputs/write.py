@@ -8,11 +8,24 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+
+class _Video(msgspec.Struct):
+    sha256: str
+
+
+class _Result(msgspec.Struct):
+    video: _Video
+
 
 def write_whole(path: Path, text: str) -> None:
-    """Write UTF-8 beside `path`, sync it, rename it into place, sync the folder. The temporary name ends in .tmp."""
+    """Write UTF-8 beside `path`, sync it, rename it into place, sync the folder.
+
+    The temporary name ends in .tmp and is always the same, so that a writer that was killed leaves no litter.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -32,15 +45,13 @@ def as_text(document: dict[str, Any]) -> str:
 
 
 def holder(path: Path) -> str | None:
-    """The fingerprint of the video whose result lies at `path`; None where there is none."""
+    """The fingerprint of the video whose result lies at `path`; None where nothing lies, "" for what is no result."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        return msgspec.json.decode(path.read_bytes(), type=_Result).video.sha256
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-    fingerprint = document.get("video", {}).get("sha256") if isinstance(document, dict) else None
-    return fingerprint if isinstance(fingerprint, str) else ""
 
 
 def _sync_folder(folder: Path) -> None:

@@ -35,9 +35,16 @@ def migrate(path: Path) -> None:
             _back_up(connection, path.with_name(f"{path.name}.before-{newest}"))
         for number, script in scripts:
             if number > version:
-                connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+                _run(connection, path, number, script)
     finally:
         connection.close()
+
+
+def _run(connection: sqlite3.Connection, path: Path, number: int, script: str) -> None:
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} could not be brought to schema {number} ({error}); it is as it was") from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:

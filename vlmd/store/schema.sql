@@ -94,7 +94,7 @@ CREATE INDEX answers_by_question ON answers (fingerprint, asked, start_ms, end_m
 
 -- The unit of work, of checkpoint and of failure.
 CREATE TABLE windows (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     job_id      INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
     idx         INTEGER NOT NULL,
     start_ms    INTEGER NOT NULL,

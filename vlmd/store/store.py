@@ -38,13 +38,10 @@ class Store:
         try:
             await asyncio.to_thread(migrate, path)
             path.chmod(0o600)
-            connection = await aiosqlite.connect(path, isolation_level=None)
-            connection.row_factory = aiosqlite.Row
-            await _set_pragmas(connection)
+            return cls(await _connect(path), lock_fd)
         except BaseException:
             os.close(lock_fd)
             raise
-        return cls(connection, lock_fd)
 
     async def write(self, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one verb as one transaction; when this returns, it is on disk.
@@ -79,6 +76,17 @@ def _lock(path: Path) -> int:
         os.close(fd)
         raise StoreError(f"another vlmd already runs on {path.parent}; stop it, or use another paths.state") from None
     return fd
+
+
+async def _connect(path: Path) -> aiosqlite.Connection:
+    connection = await aiosqlite.connect(path, isolation_level=None)
+    try:
+        connection.row_factory = aiosqlite.Row
+        await _set_pragmas(connection)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 async def _set_pragmas(connection: aiosqlite.Connection) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from vlmd.core.errors import LinkError
 from vlmd.core.messages import Gone
-from vlmd.link import encode_frame, read_frame
+from vlmd.link import decode_message, encode_frame, read_frame
 
 T = TypeVar("T")
 
@@ -68,12 +68,10 @@ class Child(Generic[T]):
         reason = None
         try:
             while (body := await read_frame(self._reader)) is not None:
-                yield self._decoder.decode(body)
-        except (LinkError, msgspec.DecodeError) as error:
-            reason = f"it sent something that is not a message ({error})"
+                yield decode_message(self._decoder, body)
+        except LinkError as error:
+            reason = f"it broke the protocol ({error})"
             self.kill()
-        except ConnectionError:
-            pass  # it died while something was written to it, and asyncio tells the reader: that is its end, not ours
         code = await self.ended()
         yield Gone(exit=reason or _describe(code))
 

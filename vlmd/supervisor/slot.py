@@ -252,4 +252,4 @@ class Slot:
 
 def lost_failure(lost: Lost) -> Failure:
     """What a window is told whose worker died."""
-    return Failure(Code.WORKER_LOST, f"the worker on {lost.worker} died while answering it: {lost.reason}")
+    return Failure(Code.WORKER_LOST, f"the worker died while answering it: {lost.reason}")
