@@ -90,17 +90,22 @@ async def refresh_device(db: aiosqlite.Connection, path: bytes, device: int) -> 
 
 async def end(db: aiosqlite.Connection, job_id: int, state: str, failure: Failure, now: int) -> None:
     """End a job without a result: its leased windows go back, so that late answers find no lease, and twins wake."""
-    await change(
-        db,
-        "UPDATE windows SET state = 'queued', lease = NULL, changed_at = ? WHERE job_id = ? AND state = 'leased'",
-        (now, job_id),
-    )
+    await return_leases(db, job_id, now)
     await change(
         db,
         "UPDATE jobs SET state = ?, code = ?, reason = ?, finished_at = ?, changed_at = ? WHERE id = ?",
         (state, failure.code, failure.reason, now, now, job_id),
     )
     await wake_twins(db, job_id, now)
+
+
+async def return_leases(db: aiosqlite.Connection, job_id: int, now: int) -> None:
+    """Queue whatever workers hold of this job; what they say of it now is late."""
+    await change(
+        db,
+        "UPDATE windows SET state = 'queued', lease = NULL, changed_at = ? WHERE job_id = ? AND state = 'leased'",
+        (now, job_id),
+    )
 
 
 async def wake_twins(db: aiosqlite.Connection, job_id: int, now: int) -> None:

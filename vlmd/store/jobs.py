@@ -11,7 +11,7 @@ from vlmd.core.recipe import Recipe
 from vlmd.core.states import ACTIVE_JOBS, ENDED_JOBS
 from vlmd.core.video import FileRef, VideoIndex
 from vlmd.core.windows import Window
-from vlmd.store.files import end, file_ref, wake_twins
+from vlmd.store.files import end, file_ref, return_leases, wake_twins
 from vlmd.store.rows import change, every, one
 
 
@@ -105,7 +105,7 @@ async def plan(db: aiosqlite.Connection, job_id: int, plan: Plan, now: int) -> s
 
 async def replan(db: aiosqlite.Connection, job_id: int, now: int) -> None:
     """Send an unfinished job back to be indexed: what it asks has changed. Twins do not wait for it any more."""
-    await _return_leases(db, job_id, now)
+    await return_leases(db, job_id, now)
     await wake_twins(db, job_id, now)
     await change(
         db,
@@ -246,11 +246,3 @@ def _window_row(
 async def _move(db: aiosqlite.Connection, job_id: int, state: str, now: int) -> str:
     await change(db, "UPDATE jobs SET state = ?, changed_at = ? WHERE id = ?", (state, now, job_id))
     return state
-
-
-async def _return_leases(db: aiosqlite.Connection, job_id: int, now: int) -> None:
-    await change(
-        db,
-        "UPDATE windows SET state = 'queued', lease = NULL, changed_at = ? WHERE job_id = ? AND state = 'leased'",
-        (now, job_id),
-    )

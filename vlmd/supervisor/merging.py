@@ -16,6 +16,7 @@ from vlmd.core.tasks.events import EventsTask
 from vlmd.core.video import FileRef, seconds_to_ms
 from vlmd.media.opening import identify
 from vlmd.store import Store, jobs
+from vlmd.supervisor.pool import Pool
 from vlmd.supervisor.process import Child, python
 
 logger = logging.getLogger("vlmd.merging")
@@ -70,12 +71,11 @@ class Mergers:
         self._settings = settings
         self._store = store
         self._changed = changed
-        self._work = asyncio.Event()
-        self._work.set()
+        self._pool = Pool(_AT_ONCE, lambda: store.write(jobs.merging), self._merge)
 
     def wake(self) -> None:
         """There may be jobs to merge."""
-        self._work.set()
+        self._pool.wake()
 
     def request(self, job: int, pipeline: str, target: str | None) -> MergeJob:
         """What a merger is told; `target` is a result's path below the results folder, None to have it sent back."""
@@ -88,15 +88,7 @@ class Mergers:
         )
 
     async def run(self) -> None:
-        running: dict[int, asyncio.Task[None]] = {}
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                await self._work.wait()
-                self._work.clear()
-                running = {job: task for job, task in running.items() if not task.done()}
-                for job in await self._store.write(jobs.merging):
-                    if job.id not in running and len(running) < _AT_ONCE:
-                        running[job.id] = tasks.create_task(self._merge(job))
+        await self._pool.run()
 
     async def _merge(self, job: jobs.MergingJob) -> None:
         outcome = await self._outcome(job)
@@ -107,7 +99,6 @@ class Mergers:
             state = "cancelled" if outcome.failure.code == Code.FILE_CHANGED else "failed"
             await self._store.write(jobs.fail, job.id, outcome.failure, now_ms(), state)
             logger.error("job %d: %s: %s", job.id, outcome.failure.code, outcome.failure.reason)
-        self._work.set()
         self._changed()
 
     async def _outcome(self, job: jobs.MergingJob) -> Merged | MergeFailed:

@@ -19,6 +19,7 @@ from vlmd.core.video import VideoIndex
 from vlmd.core.windows import plan_windows
 from vlmd.media.client import Decoder
 from vlmd.store import Store, jobs
+from vlmd.supervisor.pool import Pool
 
 logger = logging.getLogger("vlmd.planning")
 
@@ -59,8 +60,7 @@ class Planner:
         self._store = store
         self._models = models
         self._changed = changed
-        self._work = asyncio.Event()
-        self._work.set()
+        self._pool = Pool(_AT_ONCE, lambda: store.write(jobs.indexing), self._plan)
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="index")
         self._decoders: set[Decoder] = set()
         self._crashes: dict[int, int] = {}
@@ -81,7 +81,7 @@ class Planner:
 
     def wake(self) -> None:
         """There may be jobs to index."""
-        self._work.set()
+        self._pool.wake()
 
     async def adopt(self) -> None:
         """At start: jobs whose question changed with the configuration are planned again; valid answers stay."""
@@ -95,15 +95,7 @@ class Planner:
                 await self._store.write(jobs.replan, job.id, now_ms())
 
     async def run(self) -> None:
-        running: dict[int, asyncio.Task[None]] = {}
-        async with asyncio.TaskGroup() as tasks:
-            while not self._stopping:
-                await self._work.wait()
-                self._work.clear()
-                running = {job: task for job, task in running.items() if not task.done()}
-                for job in await self._store.write(jobs.indexing):
-                    if job.id not in running and len(running) < _AT_ONCE:
-                        running[job.id] = tasks.create_task(self._plan(job))
+        await self._pool.run()
 
     def stop(self) -> None:
         """End the decoders and begin no more; their jobs stay to be indexed, and no video is blamed."""
@@ -121,7 +113,6 @@ class Planner:
             await self._failed(job, error.failure)
         finally:
             self.bytes_read.pop(job.id, None)
-            self._work.set()
             self._changed()
 
     async def _index_and_plan(self, job: jobs.IndexingJob) -> None:
