@@ -5,7 +5,7 @@ file: {"load_seconds", "seconds" per window, "faults": {"<start_ms>": {"kind", "
 happens `times` times, counted in `folder` across processes, for the window that starts at that time.
 
 In `folder` it keeps two diaries, a line of JSON each time: `loads.jsonl`, with what its environment shows it,
-and `asked.jsonl`, with every window it is asked, also those it is asked again.
+and `asked.jsonl`, with every batch of windows it is asked, also those it is asked again.
 """
 
 from __future__ import annotations
@@ -78,17 +78,11 @@ class ScriptedEngine:
         return Failure(Code.GENERATION_FAILED, str(error))
 
     def _note_questions(self, questions: Sequence[Question]) -> None:
-        for question in questions:
-            lease, window = question.key
-            note(
-                self._script,
-                "asked",
-                job=question.run.job,
-                lease=lease,
-                window=window,
-                start_ms=question.window.start_ms,
-                batch=len(questions),
-            )
+        asked = [
+            {"job": question.run.job, "window": question.window.index, "start_ms": question.window.start_ms}
+            for question in questions
+        ]
+        note(self._script, "asked", windows=asked)
 
     def _fault(self, question: Question) -> str | None:
         """The fault for this window, while it has not happened often enough."""

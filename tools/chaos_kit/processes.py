@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import time
@@ -23,6 +24,8 @@ class Process:
     parent: int
     started: int
     kind: str
+    starter: int | None
+    """Who started it, by its own command line: still true when it was orphaned."""
 
     def alive(self) -> bool:
         found = _stat(self.pid)
@@ -44,29 +47,33 @@ class Process:
         return None
 
 
-def descendants(pid: int) -> list[Process]:
-    """Every living process below `pid`."""
+def descendants(*pids: int) -> list[Process]:
+    """Every living process below `pids`, also where these have ended: ours carry their starter in their arguments."""
     everything = [found for name in os.listdir("/proc") if name.isdecimal() and (found := _look(int(name)))]
-    family, generation = [], {pid}
+    family, generation = [], set(pids)
     while generation:
-        children = [process for process in everything if process.parent in generation]
-        family += children
+        children = [process for process in everything if {process.parent, process.starter} & generation]
+        family += [child for child in children if child not in family]
         generation = {process.pid for process in children}
     return family
 
 
-def seconds_until_gone(family: Iterable[Process], limit: float) -> float | None:
-    """How long until none of `family`, nor what they started meanwhile, lives; None if that takes over `limit`."""
-    begun = time.monotonic()
-    left = {process.pid: process for process in family}
-    while time.monotonic() - begun < limit:
-        for process in list(left.values()):
-            left |= {child.pid: child for child in descendants(process.pid)}
-        left = {pid: process for pid, process in left.items() if process.alive()}
-        if not left:
-            return time.monotonic() - begun
-        time.sleep(0.001)
-    return None
+def seconds_until_gone(pid: int, family: Iterable[Process], limit: float) -> float:
+    """How long until nothing below `pid`, which has ended, lives any more; infinite if that takes over `limit`.
+
+    `family` is what was known to live; whoever was started at the last moment is looked for at the end.
+    """
+    begun = gone = time.monotonic()
+    pids, left = {pid}, list(family)
+    while left:
+        pids |= {process.pid for process in left}
+        while any(process.alive() for process in left):
+            time.sleep(0.0005)
+            gone = time.monotonic()
+            if gone - begun > limit:
+                return math.inf
+        left = descendants(*pids)
+    return gone - begun
 
 
 def _look(pid: int) -> Process | None:
@@ -77,9 +84,10 @@ def _look(pid: int) -> Process | None:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     except OSError:
         return None
-    module = next((part for part in command.split("\0") if part in _KINDS or part.endswith(".worker")), "")
-    kind = _KINDS.get(module, "worker" if module else "other")
-    return Process(pid, found[1], found[2], kind)
+    parts = command.split("\0")
+    module = next((part for part in parts if part in _KINDS or part.endswith(".worker")), "")
+    starter = int(parts[parts.index("--parent") + 1]) if module and "--parent" in parts else None
+    return Process(pid, found[1], found[2], _KINDS.get(module, "worker" if module else "other"), starter)
 
 
 def _stat(pid: int) -> tuple[str, int, int] | None:

@@ -13,6 +13,9 @@ from vlmd.demo.game import LABELS, TEAMS
 from vlmd.demo.stage import FRAME_EDGE
 
 PIPELINE = "match"
+MAX_BATCH = 4
+"""Windows the model answers at once."""
+
 Model = Literal["scripted", "demo"]
 Sections = dict[str, dict[str, Any]]
 
@@ -22,12 +25,12 @@ _COMMON: Sections = {
     "limits": {"lease_windows": 8},
 }
 _SCRIPTED: Sections = {
-    "models.it": {"path": "model", "max_batch": 4, "frame_edge": 64},
+    "models.it": {"path": "model", "max_batch": MAX_BATCH, "frame_edge": 64},
     f"pipelines.{PIPELINE}": {"model": "it", "labels": ["Goal", "Yellow card", "Substitution"]},
     f"pipelines.{PIPELINE}.window": {"length": 1.0, "step": 0.5, "fps": 4.0},
 }
 _DEMO: Sections = {
-    "models.it": {"path": "vlmd-demo", "max_batch": 4, "frame_edge": FRAME_EDGE, "precision": "fp32"},
+    "models.it": {"path": "vlmd-demo", "max_batch": MAX_BATCH, "frame_edge": FRAME_EDGE, "precision": "fp32"},
     f"pipelines.{PIPELINE}": {"model": "it", "labels": list(LABELS), "teams": list(TEAMS)},
 }
 
@@ -74,9 +77,13 @@ class Stage:
         (self.folder / "script.json").write_text(json.dumps({"folder": str(folder), **self.script}))
 
     def diary(self, name: str) -> list[dict[str, Any]]:
-        """What the scripted workers wrote down: "loads" or "asked"."""
+        """What the scripted workers wrote down: "loads", or "asked" with a line for every batch."""
         path = self.folder / "script" / f"{name}.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def asked(self) -> list[dict[str, Any]]:
+        """Every window the scripted workers were asked, as often as they were."""
+        return [window for batch in self.diary("asked") for window in batch["windows"]]
 
     def drop(self, video: Path, name: str | bytes | None = None) -> Path:
         """Put a video into the inbox, in one step; `name` may hold folders, and any bytes."""
@@ -88,9 +95,7 @@ class Stage:
         return target
 
 
-def set_up(
-    folder: Path, workers: int = 1, kind: Model = "scripted", **changes: Mapping[str, Any]
-) -> Stage:
+def set_up(folder: Path, workers: int = 1, kind: Model = "scripted", **changes: Mapping[str, Any]) -> Stage:
     """A fresh stage; `changes` replace single keys of a section, as in `limits={"progress_seconds": 1.0}`."""
     folder.mkdir(parents=True, exist_ok=True)
     stage = Stage(folder)
