@@ -51,15 +51,15 @@ class PacketScan:
         self._drained = False
         self._in_order = True
         self._last_dts: int | None = None
-        self._last_shown = (0, 0)
-        self._ends: dict[int, Fraction] = {}
+        self._last_shown: tuple[int, int] | None = None
+        self._ends: dict[int, tuple[int, Fraction]] = {}
         self._cut_off = False
 
     def add(self, packet: Packet[Any]) -> None:
         self._cut_off = packet.is_corrupt
         self.corrupt_packets += packet.is_corrupt
         if packet.pts is not None:
-            end = (packet.pts + (packet.duration or 0)) * packet.time_base
+            end = (packet.pts + (packet.duration or 0), packet.time_base)
             self._ends[packet.stream_index] = max(end, self._ends.get(packet.stream_index, end))
         if packet.stream_index == self._stream.index:
             self._add_video(packet)
@@ -90,19 +90,19 @@ class PacketScan:
 
     def last_duration(self) -> int:
         """Ticks the last picture is shown: as its packet says, if that makes sense."""
-        _, stated = self._last_shown
+        _, stated = self._last_shown or (0, 0)
         longest = _LONGEST_PICTURE_SECONDS / tick_seconds(self._stream)
         return stated if 0 < stated <= longest else interval_ticks(self._stream)
 
     def truncated(self, container_seconds: Fraction | None) -> bool:
         """Whether the file promises more than its packets hold, or ends within one."""
-        stream = self._stream
+        stream, ends = self._stream, {at: ticks * tick for at, (ticks, tick) in self._ends.items()}
         if stream.duration:
             promised = ((stream.start_time or 0) + stream.duration) * tick_seconds(stream)
-            held = self._ends.get(stream.index)
+            held = ends.get(stream.index)
         else:
             promised = container_seconds or Fraction(0)
-            held = max(self._ends.values(), default=None)
+            held = max(ends.values(), default=None)
         return self._cut_off or (held is not None and promised - held > _TRUNCATED_SECONDS)
 
     def _add_video(self, packet: Packet[Any]) -> None:
@@ -118,7 +118,8 @@ class PacketScan:
             self._in_order = False
             return
         self._announced.append(packet.pts)
-        self._last_shown = max(self._last_shown, (packet.pts, packet.duration or 0))
+        shown = (packet.pts, packet.duration or 0)
+        self._last_shown = max(self._last_shown or shown, shown)
         if packet.is_keyframe:
             self._keyframes.append(packet.pts)
 
