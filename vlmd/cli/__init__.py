@@ -7,16 +7,44 @@ running, 4 no such job, 69 unavailable (database, GPU), 78 configuration, 130 in
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from vlmd import __version__
-from vlmd.cli import demo, look, queue, run, trial
 from vlmd.cli.errors import exit_code, sentence
 
+_COMMANDS = {
+    "run": "run",
+    "submit": "queue",
+    "status": "look",
+    "jobs": "look",
+    "show": "look",
+    "retry": "queue",
+    "cancel": "queue",
+    "merge": "queue",
+    "try": "trial",
+    "demo": "demo",
+}
+"""Verb → the module it lives in, in the order they are listed."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _Verbs(click.Group):
+    """Imports a verb's module when the verb is used: asking how a job goes need not load the whole daemon."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module = import_module(f"vlmd.cli.{_COMMANDS[name]}")
+        command: click.Command = module.trial if name == "try" else getattr(module, name)
+        return command
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "-V", "--version", prog_name="vlmd")
 @click.option(
     "-c", "--config", type=click.Path(path_type=Path), help="The config file. [default: see README, Configuration]"
@@ -25,10 +53,6 @@ from vlmd.cli.errors import exit_code, sentence
 def cli(context: click.Context, config: Path | None) -> None:
     """Drop videos into a folder; get what a vision-language model saw in them."""
     context.obj = config
-
-
-for command in (*run.COMMANDS, *queue.COMMANDS, *look.COMMANDS, *trial.COMMANDS, *demo.COMMANDS):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ _ENDED = ("done", "failed", "cancelled", "quarantined")
     "--folder", type=click.Path(path_type=Path), help="Where to play. [default: a new one in the temporary folder]"
 )
 def demo(seconds: int, videos: int, seed: int, folder: Path | None) -> None:
-    """Render synthetic matches, drop them into a real daemon's inbox, compare what it finds with the truth."""
+    """Play the demo. Render synthetic matches, drop them into a real daemon's inbox, compare with the truth."""
     workers = max(1, min(2, len(os.sched_getaffinity(0))))
     stage = set_up(_scratch(folder), workers)
     begun = time.monotonic()
@@ -136,6 +136,3 @@ def _cells(row: Row) -> list[object]:
 
 def _span(start_ms: int, end_ms: int) -> tuple[str, str]:
     return clock(start_ms / 1000), clock(end_ms / 1000)
-
-
-COMMANDS = [demo]

@@ -18,7 +18,7 @@ from vlmd.core.states import JobState
 @json_option
 @click.pass_obj
 def status(config: Path | None, as_json: bool) -> None:
-    """Devices, queue, inbox, and everything that went wrong, with what helps."""
+    """Show devices, queue and problems. Whatever went wrong comes with what helps."""
     document = Client(load_settings(config)).status()
     if as_json:
         print_json(document)
@@ -51,7 +51,7 @@ def jobs(config: Path | None, state: str | None, pipeline: str | None, limit: in
 @json_option
 @click.pass_obj
 def show(config: Path | None, job: int, so_far: bool, as_json: bool) -> None:
-    """What became of JOB: its video, its windows, what failed, its events."""
+    """Show one JOB. Its video, its windows, what failed and why, where its result lies."""
     settings = load_settings(config)
     client = Client(settings)
     if so_far:
@@ -165,6 +165,3 @@ def _print_result(result: dict[str, Any]) -> None:
         for event in result["events"]
     ]
     print_table(["from", "to", "label", "team", "confidence", "details"], rows)
-
-
-COMMANDS = [status, jobs, show]

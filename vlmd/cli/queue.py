@@ -31,7 +31,7 @@ def submit(config: Path | None, path: Path, pipeline: str | None, first: bool, a
 @json_option
 @click.pass_obj
 def retry(config: Path | None, job: int, fresh: bool, as_json: bool) -> None:
-    """Take up an ended JOB again; what was answered is kept."""
+    """Take up an ended JOB again. What was answered is kept."""
     Client(load_settings(config)).act(job, "retry", {"fresh": fresh})
     _say(job, f"job {job}: queued again", as_json)
 
@@ -41,7 +41,7 @@ def retry(config: Path | None, job: int, fresh: bool, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def cancel(config: Path | None, job: int, as_json: bool) -> None:
-    """End JOB without a result; what was answered is kept for a retry."""
+    """End JOB without a result. What was answered is kept for a retry."""
     Client(load_settings(config)).act(job, "cancel")
     _say(job, f"job {job}: cancelled", as_json)
 
@@ -51,7 +51,7 @@ def cancel(config: Path | None, job: int, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def merge(config: Path | None, job: int, as_json: bool) -> None:
-    """Write JOB's result anew from its stored answers, with the gap and labels configured now. Needs no GPU."""
+    """Write JOB's result anew. From its stored answers, with the gap and labels configured now; needs no GPU."""
     Client(load_settings(config)).act(job, "merge")
     _say(job, f"job {job}: its result is written anew", as_json)
 
@@ -61,6 +61,3 @@ def _say(job: int, text: str, as_json: bool) -> None:
         print_json({"job": job})
     else:
         click.echo(text, err=True)
-
-
-COMMANDS = [submit, retry, cancel, merge]

@@ -26,7 +26,7 @@ _PROGRESS_SECONDS = 2.0
 @click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only, show no progress.")
 @click.pass_obj
 def run(config: Path | None, once: bool, quiet: bool) -> None:
-    """Run the daemon until it is told to stop (SIGTERM, Ctrl-C); a second signal stops it at once."""
+    """Run the daemon. It ends when told to (SIGTERM, Ctrl-C); a second signal ends it at once."""
     settings = load_settings(config)
     log.to_stderr(logging.WARNING if quiet else logging.INFO)
     watched = sys.stderr.isatty() and not quiet
@@ -72,6 +72,3 @@ def _report(settings: Settings) -> None:
         with contextlib.suppress(BrokenPipeError):
             click.echo("`vlmd jobs` and `vlmd show JOB` say why", err=True)
         sys.exit(1)
-
-
-COMMANDS = [run]

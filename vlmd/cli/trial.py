@@ -28,7 +28,7 @@ from vlmd.supervisor.trial import Trial
 @json_option
 @click.pass_obj
 def trial(config: Path | None, pipeline: str, video: Path, count: int, as_json: bool) -> None:
-    """Ask PIPELINE about a few windows of VIDEO, spread evenly, and print what the model says."""
+    """Ask PIPELINE about a bit of VIDEO. Windows are spread evenly; nothing is queued or stored."""
     settings = load_settings(config)
     settings.require_runnable()
     if pipeline not in settings.pipelines:
@@ -72,6 +72,3 @@ def _print(window: dict[str, Any]) -> None:
     click.echo(f"{span}: {window['outcome']} ({tokens}, {window['generate_ms']} ms)")
     for line in window["text"].splitlines() or [""]:
         click.echo(f"    {shown(line)}")
-
-
-COMMANDS = [trial]
