@@ -17,8 +17,9 @@ MAY_IMPORT = {
     "core": {"core"},
     "store": {"core", "store"},
     "outputs": {"core", "outputs", "__version__"},
-    "media": {"core", "media", "link", "log", "vlmd"},
-    "worker": {"core", "media.client", "media.memory", "worker", "link", "log", "__version__"},
+    "merger": {"core", "outputs", "store.reader", "merger", "link", "lifeline", "log"},
+    "media": {"core", "media", "link", "lifeline", "log", "vlmd"},
+    "worker": {"core", "media.client", "media.memory", "worker", "link", "lifeline", "log", "__version__"},
     "inbox": {"core", "store", "inbox", "media.opening", "config", "clock"},
     "config": {"core", "config"},
 }

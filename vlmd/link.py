@@ -8,9 +8,7 @@ of the expected kind raises `LinkError`: garbage ends a link, it is never guesse
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
-import signal
 import socket
 import struct
 import threading
@@ -24,7 +22,6 @@ from vlmd.core.errors import LinkError
 
 MAX_FRAME = 256 << 20
 _HEADER = struct.Struct(">I")
-_PR_SET_PDEATHSIG = 1
 
 T = TypeVar("T")
 
@@ -121,12 +118,3 @@ async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
 def _close_all(fds: Sequence[int]) -> None:
     for fd in fds:
         os.close(fd)
-
-
-def die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when the thread that started it ends; leave at once if it is gone already."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-    if os.getppid() != parent:
-        os._exit(1)

@@ -62,9 +62,7 @@ def test_commented_examples_parse_and_show_the_defaults() -> None:
     assert model.model_dump(exclude={"path"}) == _defaults("models", "m", exclude={"path"})
     own = {"model", "labels", "window"}
     assert pipeline.model_dump(exclude=own) == _defaults("pipelines", "p", exclude=own)
-    assert pipeline.window.model_dump(exclude={"until"}) == type(pipeline.window)().model_dump(
-        exclude={"until"}
-    )
+    assert pipeline.window.model_dump(exclude={"until"}) == type(pipeline.window)().model_dump(exclude={"until"})
     assert len(pipeline.labels) == 17
     assert settings.inbox.default_pipeline == "soccer"
 

@@ -20,9 +20,7 @@ def problems(data: dict[str, Any] | str) -> list[str]:
 
 
 def pipeline_problems(**pipeline: Any) -> list[str]:
-    return problems(
-        {"models": {"m": {"path": "x"}}, "pipelines": {"p": {"model": "m", "labels": ["Goal"]} | pipeline}}
-    )
+    return problems({"models": {"m": {"path": "x"}}, "pipelines": {"p": {"model": "m", "labels": ["Goal"]} | pipeline}})
 
 
 def test_every_mistake_is_told_at_once() -> None:
@@ -142,9 +140,7 @@ JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
     max_leaves=4,
 )
-KEYS = st.sampled_from(
-    ["paths", "devices", "inbox", "limits", "models", "pipelines", "m", "model", "window", "use"]
-)
+KEYS = st.sampled_from(["paths", "devices", "inbox", "limits", "models", "pipelines", "m", "model", "window", "use"])
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])

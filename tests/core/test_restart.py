@@ -111,9 +111,7 @@ def test_back_off_whatever_happens(lives: list[tuple[float, float | None]], limi
 
 
 @given(LIVES, st.integers(1, 6))
-def test_parked_only_for_failed_starts_and_never_late(
-    lives: list[tuple[float, float | None]], limit: int
-) -> None:
+def test_parked_only_for_failed_starts_and_never_late(lives: list[tuple[float, float | None]], limit: int) -> None:
     restarts, now, in_a_row, failed = Restarts(limit), 0.0, 0, 0
     for load, run in lives:
         now, decision = live(restarts, now, load, run)

@@ -2,10 +2,10 @@
 
 import functools
 
+from tests.scripted import WORKER
 from vlmd.cli import main, run
 from vlmd.supervisor.daemon import Daemon
-from vlmd.supervisor.process import python
 
 if __name__ == "__main__":
-    run.Daemon = functools.partial(Daemon, worker_command=python("tests.scripted.worker"))
+    run.Daemon = functools.partial(Daemon, worker_command=WORKER)
     main()

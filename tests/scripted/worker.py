@@ -2,8 +2,11 @@
 
 import sys
 
-from tests.scripted.engine import load
-from vlmd.worker.__main__ import main
+from vlmd.lifeline import child
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], load))
+    link_fd = child("tests.scripted.worker")
+    from tests.scripted.engine import load
+    from vlmd.worker.process import main
+
+    sys.exit(main(link_fd, load))

@@ -230,9 +230,7 @@ def test_readings(probe: Probe) -> None:
 
 
 def test_what_cannot_be_read_is_told(probe: Probe) -> None:
-    answer = probe(
-        use=["cuda:1"], read=True, ERRORS="nvmlDeviceGetUtilizationRates=3,nvmlDeviceGetTemperature=15"
-    )
+    answer = probe(use=["cuda:1"], read=True, ERRORS="nvmlDeviceGetUtilizationRates=3,nvmlDeviceGetTemperature=15")
     assert answer["readings"]["cuda:1"] == {
         "memory_used": 2 << 30,
         "utilisation": None,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-_KINDS = {"vlmd.media.decoder": "decoder", "vlmd.merger": "merger"}
+_KINDS = {"vlmd.media": "decoder", "vlmd.merger": "merger"}
 _GONE = "ZX"
 """States of a process that has ended and waits for whoever reaps it."""
 

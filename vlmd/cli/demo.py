@@ -79,7 +79,7 @@ def _render(stage: Stage, name: str, seed: int, seconds: int) -> tuple[Path, lis
 @contextlib.contextmanager
 def _daemon(stage: Stage) -> Iterator[subprocess.Popen[bytes]]:
     """The real daemon, from its start to its orderly end; its log goes to a file."""
-    command = [sys.executable, "-m", "vlmd", "--config", str(stage.config), "run"]
+    command = [sys.executable, "-P", "-m", "vlmd", "--config", str(stage.config), "run"]
     with stage.log.open("wb") as log, subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log) as process:
         try:
             yield process

@@ -1,13 +1,10 @@
 """The decoder process: takes one request, locks itself up, answers it, ends.
 
-    python -m vlmd.media.decoder --link-fd N --parent PID
-
 Everything it needs is imported and tried out before it locks itself up; a late import would fail.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
 import socket
@@ -34,7 +31,7 @@ from vlmd.core.messages import (
     Sandboxed,
     ToDecoder,
 )
-from vlmd.link import Link, die_with_parent
+from vlmd.link import Link
 from vlmd.media import sandbox
 from vlmd.media.frames import FrameJob, Scaler
 from vlmd.media.indexing import index_video
@@ -43,15 +40,10 @@ from vlmd.media.memory import map_slots
 _PROGRESS_SECONDS = 0.5
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="vlmd.media.decoder")
-    parser.add_argument("--link-fd", type=int, required=True)
-    parser.add_argument("--parent", type=int, required=True)
-    arguments = parser.parse_args()
-    die_with_parent(arguments.parent)
+def main(link_fd: int) -> None:
     av.logging.set_level(None)
     warm_up()
-    link: Link[ToDecoder] = Link(socket.socket(fileno=arguments.link_fd), ToDecoder)
+    link: Link[ToDecoder] = Link(socket.socket(fileno=link_fd), ToDecoder)
     request, fds = link.receive_with_fds(2)
     if request is not None:
         serve(link, request, fds)

@@ -19,7 +19,7 @@ _GRACE_SECONDS = 2.0
 
 
 class DecoderProcess:
-    """One `vlmd.media.decoder`. The kernel kills it when the *thread* that started it ends."""
+    """One `python -m vlmd.media`. The kernel kills it when the *thread* that started it ends."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
@@ -78,7 +78,7 @@ def printable(text: str, limit: int = 500) -> str:
 
 def _spawn(link_fd: int) -> subprocess.Popen[bytes]:
     # A process group of its own: an interrupt typed at the terminal is for the daemon alone.
-    command = [sys.executable, "-P", "-m", "vlmd.media.decoder"]
+    command = [sys.executable, "-P", "-m", "vlmd.media"]
     return subprocess.Popen(
         [*command, "--link-fd", str(link_fd), "--parent", str(os.getpid())],
         stdin=subprocess.DEVNULL,

@@ -90,8 +90,8 @@ class Child(Generic[T]):
 
 
 def python(module: str) -> list[str]:
-    """The command that runs one of our modules with this interpreter."""
-    return [sys.executable, "-m", module]
+    """The command that runs one of our modules with this interpreter, and none that lies in the current folder."""
+    return [sys.executable, "-P", "-m", module]
 
 
 def _describe(code: int) -> str:

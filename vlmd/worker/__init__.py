@@ -3,7 +3,7 @@
 The only package that imports torch and transformers. It knows neither store nor config file: messages tell it
 everything.
 
-    __main__   the process: link, threads, exit
+    process    its life: link, threads, exit
     leases     from a lease to windows with their pictures, decoded ahead of the model
     batching   which windows are answered together
     engine     from windows to answers, on any family

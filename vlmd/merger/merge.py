@@ -1,12 +1,10 @@
-"""A merger process: `python -m vlmd.merger --link-fd N --parent PID`. One job, one result, then it ends."""
+"""One job, one result: reads the stored answers, builds the result, writes it where it belongs."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import socket
-import sys
 from pathlib import Path
 
 import msgspec
@@ -16,7 +14,7 @@ from vlmd.core.errors import Code, Failure, VlmdError
 from vlmd.core.messages import Merged, MergeFailed, MergeJob
 from vlmd.core.recipe import Recipe
 from vlmd.core.video import VideoFacts
-from vlmd.link import Link, die_with_parent
+from vlmd.link import Link
 from vlmd.outputs import result
 from vlmd.outputs.write import as_text, holder, write_whole
 from vlmd.store import reader
@@ -50,14 +48,9 @@ def merge(request: MergeJob) -> Merged | MergeFailed:
     return Merged(summary=summary)
 
 
-def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="vlmd.merger")
-    parser.add_argument("--link-fd", type=int, required=True)
-    parser.add_argument("--parent", type=int, required=True)
-    options = parser.parse_args(arguments)
-    die_with_parent(options.parent)
+def main(link_fd: int) -> int:
     log.to_stderr(logging.INFO)
-    link: Link[MergeJob] = Link(socket.socket(fileno=options.link_fd), MergeJob)
+    link: Link[MergeJob] = Link(socket.socket(fileno=link_fd), MergeJob)
     request = link.receive()
     if request is None:
         return 0
@@ -70,7 +63,3 @@ def main(arguments: list[str]) -> int:
 
 def _failed(reason: str) -> MergeFailed:
     return MergeFailed(failure=Failure(Code.MERGER_FAILED, reason))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,29 @@
+"""What every process of ours does first: tie its life to its parent's, before anything slow is imported."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+
+_PR_SET_PDEATHSIG = 1
+
+
+def child(program: str) -> int:
+    """Read `--link-fd N --parent PID`, die with the parent from now on; returns the link's descriptor."""
+    parser = argparse.ArgumentParser(prog=program)
+    parser.add_argument("--link-fd", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    options = parser.parse_args()
+    die_with_parent(options.parent)
+    return int(options.link_fd)
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when the thread that started it ends; leave at once if it is gone already."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent:
+        os._exit(1)
