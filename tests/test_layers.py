@@ -71,7 +71,8 @@ def test_the_core_knows_nothing_of_the_outside_world() -> None:
 
 
 def test_the_daemon_and_the_command_line_leave_torch_and_av_unloaded() -> None:
-    code = "import sys, vlmd.cli.run, vlmd.cli.trial, vlmd.cli.demo, vlmd.cli.look; print({'torch', 'transformers', 'av'} & sys.modules.keys())"
+    ours = "vlmd.cli.run, vlmd.cli.trial, vlmd.cli.demo, vlmd.cli.look"
+    code = f"import sys, {ours}; print({{'torch', 'transformers', 'av'}} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 

@@ -112,7 +112,3 @@ def every(seconds: float, send: Callable[[int], None]) -> Callable[[int], None]:
             send(value)
 
     return beat
-
-
-if __name__ == "__main__":
-    main()
