@@ -1,4 +1,8 @@
-"""What every process of ours does first: tie its life to its parent's, before anything slow is imported."""
+"""What every process of ours does first: tie its life to its parent's, before anything slow is imported.
+
+Whoever tells all processes of a service to stop (a batch system, systemd) means the daemon: it lets its children
+finish what they have in hand. So they leave SIGTERM and SIGINT to it.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,8 @@ def child(program: str) -> int:
     parser.add_argument("--link-fd", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent(options.parent)
     return int(options.link_fd)
 

@@ -226,20 +226,6 @@ async def test_a_restart_registers_nothing_twice(folder: Folder) -> None:
     assert len(folder.rows("SELECT * FROM jobs")) == len(folder.rows("SELECT * FROM files")) == 20
 
 
-async def test_another_device_number_after_a_reboot_is_no_other_file(folder: Folder) -> None:
-    folder.drop("soccer/a.mkv")
-    async with folder.open() as inbox:
-        await looks(inbox)
-    connection = sqlite3.connect(folder.root / "state" / "vlmd.db")
-    connection.execute("UPDATE files SET device = 12345")
-    connection.commit()
-    connection.close()
-    async with folder.open() as inbox:
-        await looks(inbox)
-    assert folder.rows("SELECT id, state FROM jobs") == [(1, "indexing")]
-    assert folder.rows("SELECT device FROM files") == [(folder.inbox.stat().st_dev,)]
-
-
 async def test_of_a_burst_every_file_is_registered_exactly_once(folder: Folder) -> None:
     async with folder.open():
         for n in range(2000):
@@ -261,3 +247,25 @@ async def test_folders_without_end_stop_nothing(folder: Folder) -> None:
         os.rmdir(deep)
         deep = os.path.dirname(deep)
     assert folder.jobs() == {"soccer/a.mkv": "soccer/a.mkv"}
+
+
+async def test_a_refused_file_that_is_taken_away_is_no_problem_any_more(folder: Folder) -> None:
+    path = folder.drop("soccer/a.mkv", b"")
+    async with folder.open() as inbox:
+        await until(lambda: folder.refused())
+        path.unlink()
+        await until(lambda: not folder.refused())
+        folder.drop("soccer/a.mkv", b"")
+        await until(lambda: folder.refused())
+        await looks(inbox)
+
+
+async def test_an_inbox_that_cannot_be_listed_is_not_taken_for_an_empty_one(folder: Folder) -> None:
+    async with folder.open() as inbox:
+        await looks(inbox)
+        folder.inbox.rename(folder.root / "away")
+        folder.inbox.write_text("not a folder")
+        await until(lambda: inbox.problem)
+        before = inbox.looks
+        await until(lambda: "cannot be read" in (inbox.problem or ""))
+        assert inbox.looks == before

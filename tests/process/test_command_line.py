@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -170,3 +172,10 @@ def test_a_wrong_config_is_exit_code_78(new_daemon: StartDaemon) -> None:
 
 def times_done(daemon: Daemon) -> int:
     return len(daemon.rows("SELECT 1 FROM transitions WHERE entity = 'job' AND new = 'done'"))
+
+
+def test_what_the_api_cannot_do_is_a_sentence_and_never_a_trace(idle: Daemon, films: Films) -> None:
+    assert "there is no job" in refused(idle, 4, "show", "9" * 30)
+    odd = idle.stage.folder / os.fsdecode(b"odd\xff.mp4")
+    shutil.copy(films["one"].path, odd)
+    assert said(idle, "submit", str(odd), "-p", PIPELINE)["job"] > 1

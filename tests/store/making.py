@@ -35,7 +35,7 @@ STOPPED = Failure(Code.CANCELLED, "cancelled by request")
 def new_job(path: str = "a.mkv", content: int = 0, pipeline: str = "p", base: str | None = None) -> files.NewJob:
     raw = f"/inbox/{path}".encode()
     return files.NewJob(
-        file=FileRef(b"/inbox", raw, FileIdentity(1, 2, 1000, content)),
+        file=FileRef(b"/inbox", raw, FileIdentity(2, 1000, content)),
         origin="inbox",
         pipeline=pipeline,
         name=path,
@@ -62,7 +62,8 @@ def plan(fingerprint: str = "video", count: int = 4, recipe: Recipe = RECIPE, ke
     )
     pts = list(range(0, count * 1000, 200))
     index = VideoIndex(facts=facts, time_base=(1, 1000), pts=pts, keyframes=pts if keyframes else [])
-    return jobs.Plan(index, recipe, plan_windows(index, SlidingPlan(length_ms=1000, step_ms=1000), 10**6))
+    sliding = SlidingPlan(length_ms=1000, step_ms=1000)
+    return jobs.Plan(index, recipe, plan_windows(index, sliding, 10**6), sliding)
 
 
 def delivery(lease: int, window: int, text: str = "None", recipe: Recipe = RECIPE, pts: Any = None) -> windows.Delivery:

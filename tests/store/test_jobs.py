@@ -22,7 +22,7 @@ from tests.store.making import (
 )
 from vlmd.core.errors import Code, Failure
 from vlmd.core.states import ENDED_JOBS
-from vlmd.core.video import FileIdentity
+from vlmd.core.windows import SlidingPlan
 from vlmd.store import Store, files, jobs, reader, windows
 
 
@@ -76,20 +76,6 @@ async def test_refusals_are_forgotten_by_their_code(store: Store) -> None:
         await store.write(files.refuse, new_job(path).file, "inbox", Failure(code, "no"), 5)
     await store.write(files.forget_refusals, [Code.NO_PIPELINE, Code.TOO_LARGE], 6)
     assert (await store.write(files.known)).keys() == {b"/inbox/a"}
-
-
-async def test_another_device_number_is_no_other_content(store: Store, database: Path) -> None:
-    job = await planned(store)
-    moved = files.NewJob(
-        file=type(new_job().file)(b"/inbox", b"/inbox/a.mkv", FileIdentity(77, 2, 1000, 0)),
-        origin="submit",
-        pipeline="p",
-        name="a",
-        base="a",
-    )
-    assert await store.write(files.register, moved, 5) == (job, [])
-    (known,) = (await store.write(files.known)).values()
-    assert known.device == 77
 
 
 # --- plans and twins ---------------------------------------------------------------------------------------
@@ -261,3 +247,29 @@ async def test_all_has_ended_when_no_job_has_anything_left_to_do(store: Store) -
     assert not await store.write(windows.all_ended)
     await store.write(jobs.merged, job, "{}", 5)
     assert await store.write(windows.all_ended)
+
+
+async def test_jobs_with_the_same_result_are_merged_one_after_the_other(store: Store) -> None:
+    first = await planned(store, "a.mkv", base="p/a")
+    await answered(store, first)
+    await store.write(jobs.merged, first, "{}", 5)
+    second = await planned(store, "b.mkv", base="p/a")
+    await store.write(jobs.remerge, first, 6)
+    assert [job.id for job in await store.write(jobs.merging)] == [first]
+    await store.write(jobs.merged, first, "{}", 7)
+    assert [job.id for job in await store.write(jobs.merging)] == [second]
+
+
+async def test_of_many_that_wait_one_is_woken_at_a_time(store: Store) -> None:
+    first = await planned(store, "a.mkv")
+    waiting = [await planned(store, f"{n}.mkv") for n in range(3)]
+    await answered(store, first)
+    await store.write(jobs.merged, first, "{}", 5)
+    assert [job.id for job in await store.write(jobs.indexing)] == waiting[:1]
+
+
+async def test_an_unfinished_job_knows_the_plan_it_was_cut_by(store: Store) -> None:
+    await planned(store)
+    (job,) = await store.write(jobs.unfinished)
+    assert job.plan == jobs.plan_text(plan().sliding)
+    assert job.plan != jobs.plan_text(SlidingPlan())

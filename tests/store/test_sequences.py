@@ -201,7 +201,8 @@ class Sequences(RuleBasedStateMachine):
     def whoever_waits_has_somebody_to_wait_for(self) -> None:
         assert not self.rows(
             "SELECT 1 FROM jobs AS twin WHERE state = 'waiting' AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.recipe ="
-            " twin.recipe AND jobs.fingerprint = twin.fingerprint AND state IN ('queued', 'running', 'merging'))"
+            " twin.recipe AND jobs.fingerprint = twin.fingerprint"
+            " AND state IN ('indexing', 'queued', 'running', 'merging'))"
         )
 
     @invariant()

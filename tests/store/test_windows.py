@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.making import DEGRADED, LOST, RECIPE, answered, delivery, leased, planned, rows, state
+from tests.store.making import DEGRADED, LOST, RECIPE, STOPPED, answered, delivery, leased, planned, rows, state
 from vlmd.core.errors import Code, Failure
 from vlmd.store import Store, jobs, reader, windows
 
@@ -164,3 +164,21 @@ async def test_every_change_of_state_is_written_down(store: Store, database: Pat
         ("job", "running", "merging", None),
         ("job", "merging", "done", None),
     ]
+
+
+async def test_the_pictures_of_a_lease_fit_in_the_memory_allowed(store: Store) -> None:
+    """5 pictures of 64 x 36 a window; whatever is allowed, one window is given."""
+    job = await planned(store, count=6)
+    picture = 3 * 64 * 36
+    lease = await store.write(windows.lease, job, "cpu:0", 100, 3, True, 10 * picture)
+    assert lease is not None and [window.index for window in lease.windows] == [0, 1]
+    lease = await store.write(windows.lease, job, "cpu:0", 100, 3, True, 1)
+    assert lease is not None and [window.index for window in lease.windows] == [2]
+
+
+async def test_a_lease_that_holds_nothing_any_more_speaks_for_no_job(store: Store) -> None:
+    job = await planned(store)
+    lease = await leased(store, job)
+    assert await store.write(windows.job_of, lease.id) == job
+    await store.write(jobs.fail, job, STOPPED, 5, "cancelled")
+    assert await store.write(windows.job_of, lease.id) is None

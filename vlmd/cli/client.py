@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ import httpx
 
 from vlmd.cli.errors import NoSuchJob, NotRunning
 from vlmd.config import Settings
-from vlmd.core.errors import UsageError
+from vlmd.core.errors import UsageError, VlmdError
 from vlmd.store import reader, views
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class Client:
 
     def submit(self, path: Path, pipeline: str | None, first: bool) -> int:
         body = {"path": str(path), "pipeline": pipeline, "next": first}
-        return int(self._json("POST", "/v1/jobs", json=body)["job"])
+        return int(self._json("POST", "/v1/jobs", content=json.dumps(body))["job"])
 
     def act(self, job_id: int, verb: str, body: dict[str, Any] | None = None) -> None:
         self._json("POST", f"/v1/jobs/{job_id}/{verb}", json=body or {})
@@ -81,6 +82,8 @@ class Client:
         body = response.json()
         if response.status_code == 404:
             raise NoSuchJob(body["error"])
+        if response.is_server_error:
+            raise VlmdError(body["error"])
         if response.is_error:
             raise UsageError(body["error"])
         return body

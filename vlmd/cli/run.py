@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from vlmd.cli.client import Client
 from vlmd.cli.errors import Unavailable, sentence
 from vlmd.cli.progress import Watcher
 from vlmd.config import Settings, load_settings
+from vlmd.store import reader
 from vlmd.supervisor.daemon import Daemon
 from vlmd.supervisor.fleet import NoWorkers
 
@@ -58,17 +58,13 @@ async def _progress(settings: Settings) -> None:
 
 def _report(settings: Settings) -> None:
     """After `--once`: exit code 1 when something has no result."""
-    from vlmd.store import reader
-
     with reader.snapshot(settings.paths.database) as db:
-        counts = reader.job_counts(db)
-        refused = len(reader.refused(db, 1000))
+        counts, left = reader.job_counts(db), reader.open_ends(db)
     words = [f"{count} {state}" for state, count in sorted(counts.items())]
-    if refused:
-        words.append(f"{refused} files refused")
-    click.echo(f"jobs: {', '.join(words) or 'none'}", err=True)
-    failed = counts.get("failed", 0) + counts.get("quarantined", 0) + refused
-    if failed:
-        with contextlib.suppress(BrokenPipeError):
-            click.echo("`vlmd jobs` and `vlmd show JOB` say why", err=True)
+    click.echo(f"jobs: {', '.join(words) or 'none'}; files refused: {left['refused']}", err=True)
+    if left["unfinished"]:
+        click.echo("not everything was done; the same command goes on from here", err=True)
+    if left["failed"] or left["refused"]:
+        click.echo("`vlmd jobs` and `vlmd show JOB` say what failed and why; the log what was refused", err=True)
+    if any(left.values()):
         sys.exit(1)

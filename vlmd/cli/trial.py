@@ -11,7 +11,7 @@ import click
 
 from vlmd.cli.words import clock, json_option, print_json
 from vlmd.config import Settings, load_settings
-from vlmd.core.errors import UsageError
+from vlmd.core.errors import UsageError, VlmdError
 from vlmd.core.messages import WindowAnswered
 from vlmd.core.names import shown
 from vlmd.core.tasks.events import Event, parse_answer
@@ -36,6 +36,8 @@ def trial(config: Path | None, pipeline: str, video: Path, count: int, as_json: 
     found = asyncio.run(_try(settings, pipeline, video.absolute(), count, as_json))
     if as_json:
         print_json(found)
+    if not found:
+        raise VlmdError("not one window was answered")
 
 
 async def _try(settings: Settings, pipeline: str, video: Path, count: int, as_json: bool) -> list[dict[str, Any]]:

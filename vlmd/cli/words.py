@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -18,7 +19,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON doc
 
 
 def print_json(document: Any) -> None:
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    """Readable in a file; on a terminal whatever is not ASCII is escaped, so that no text in it can steer it."""
+    click.echo(json.dumps(document, ensure_ascii=sys.stdout.isatty(), indent=2))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -1,7 +1,7 @@
 """A recipe is everything that determines an answer; its digest keys the stored answers.
 
 Change anything here and exactly the windows it changes are asked again. An answer given under less than was
-asked (fewer pictures, a smaller edge) carries its actual recipe and is never taken for a full one.
+asked (a smaller edge, say) carries its actual recipe and is never taken for a full one.
 """
 
 from __future__ import annotations

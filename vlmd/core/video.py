@@ -8,9 +8,11 @@ import msgspec
 
 
 class FileIdentity(msgspec.Struct, frozen=True):
-    """The facts of stat(2) that change when somebody writes to, or replaces, a file."""
+    """The facts of stat(2) that change when somebody writes to, or replaces, a file.
 
-    device: int
+    Not the device: its number may be another one after a reboot or remount.
+    """
+
     inode: int
     size: int
     mtime_ns: int

@@ -41,6 +41,7 @@ class Inbox:
         self._voided = voided
         self._settling = Settling(settings.inbox.settle_seconds)
         self._known: dict[bytes, FileIdentity] = {}
+        self._refused: set[bytes] = set()
         self._watch = Watch(self._root)
         self.ignored = 0
         self.problem: str | None = None
@@ -54,6 +55,7 @@ class Inbox:
     async def run(self) -> None:
         await self._store.write(files.forget_refusals, _CONFIG_REFUSALS, now_ms())
         self._known = await self._store.write(files.known)
+        self._refused = await self._store.write(files.refused, self._root)
         try:
             while True:
                 await self.look()
@@ -67,11 +69,20 @@ class Inbox:
         found = await self._scan()
         if found is None:
             return
-        unknown = [entry for entry in found.seen if not await self._is_known(entry)]
+        await self._forget_gone({entry.path for entry in found.seen})
+        unknown = [entry for entry in found.seen if self._known.get(entry.path) != entry.identity]
         for entry in self._settling.observe(unknown, time.monotonic()):
             await self._take(entry)
         self.ignored = found.ignored
         self.looks += 1
+
+    async def _forget_gone(self, present: set[bytes]) -> None:
+        """A refused file that was taken away is no problem any more; the same one, put back, is looked at again."""
+        if gone := self._refused - present:
+            await self._store.write(files.drop_refusals, present, self._root, now_ms())
+            self._refused -= gone
+            for path in gone:
+                self._known.pop(path, None)
 
     async def _scan(self) -> Scan | None:
         try:
@@ -88,15 +99,6 @@ class Inbox:
         if problem is not None and problem != self.problem:
             logger.warning(problem)
         self.problem = problem
-
-    async def _is_known(self, entry: Seen) -> bool:
-        known = self._known.get(entry.path)
-        if known is None or not _same(known, entry.identity):
-            return False
-        if known.device != entry.identity.device:
-            await self._store.write(files.refresh_device, entry.path, entry.identity.device)
-            self._known[entry.path] = entry.identity
-        return True
 
     async def _take(self, entry: Seen) -> None:
         """Register or refuse a settled file."""
@@ -142,6 +144,7 @@ class Inbox:
     async def _refuse(self, entry: Seen, failure: Failure) -> None:
         ref = FileRef(self._root, entry.path, entry.identity)
         voided = await self._store.write(files.refuse, ref, "inbox", failure, now_ms())
+        self._refused.add(entry.path)
         logger.warning("refused %s: %s (%s)", names.shown(entry.path), failure.reason, failure.remedy)
         await self._dealt_with(entry, voided)
 
@@ -160,8 +163,3 @@ class Inbox:
             await asyncio.wait_for(self._watch.changed.wait(), max(0.0, period - _SHORTEST_PAUSE))
         except TimeoutError:
             return
-
-
-def _same(a: FileIdentity, b: FileIdentity) -> bool:
-    """The same content, as far as stat can tell; device numbers may change at a reboot."""
-    return (a.inode, a.size, a.mtime_ns) == (b.inode, b.size, b.mtime_ns)

@@ -30,9 +30,8 @@ class Scan(msgspec.Struct):
 
 def scan(root: bytes, ignore: Sequence[str]) -> Scan:
     """Everything below `root`. Raises OSError when `root` itself cannot be listed; links are never followed."""
-    os.stat(root)
     found = Scan([], 0, [])
-    folders = [root]
+    folders = _list(root, ignore, found)
     while folders:
         folder = folders.pop()
         try:
@@ -63,7 +62,7 @@ def _look(entry: os.DirEntry[bytes]) -> Seen | None:
         facts = entry.stat(follow_symlinks=False)
     except FileNotFoundError:
         return None
-    identity = FileIdentity(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    identity = FileIdentity(facts.st_ino, facts.st_size, facts.st_mtime_ns)
     return Seen(entry.path, identity, stat.S_ISREG(facts.st_mode))
 
 

@@ -192,6 +192,7 @@ class FrameStream:
             self._on_progress()
             if isinstance(message, DecodeProgress):
                 continue
+            self._decoder._require_unchanged()
             last = self._check(message, last)
             yield last, self._pts[last]
         self._decoder._require_unchanged()

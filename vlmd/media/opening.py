@@ -48,7 +48,7 @@ def identify(root: bytes, path: bytes) -> FileIdentity:
 def identity_of(fd: int) -> FileIdentity:
     """Identity of an open file."""
     facts = os.fstat(fd)
-    return FileIdentity(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    return FileIdentity(facts.st_ino, facts.st_size, facts.st_mtime_ns)
 
 
 def _open_regular(root: bytes, path: bytes) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import aiosqlite
 import msgspec
 
@@ -58,7 +60,7 @@ async def supersede(db: aiosqlite.Connection, path: bytes, now: int, keep: FileI
     voided: list[int] = []
     rows = await every(db, "SELECT * FROM files WHERE path = ? AND state <> 'superseded'", (path,))
     for row in rows:
-        if row["state"] == "registered" and keep is not None and _same(_identity(row), keep):
+        if row["state"] == "registered" and keep is not None and _identity(row) == keep:
             continue
         await change(db, "UPDATE files SET state = 'superseded', changed_at = ? WHERE id = ?", (now, row["id"]))
         jobs = await every(db, f"SELECT id FROM jobs WHERE file_id = ? AND state IN ({_ACTIVE})", (row["id"],))
@@ -73,6 +75,13 @@ async def known(db: aiosqlite.Connection) -> dict[bytes, FileIdentity]:
     return {row["path"]: _identity(row) for row in await every(db, "SELECT * FROM files WHERE state <> 'superseded'")}
 
 
+async def refused(db: aiosqlite.Connection, root: bytes) -> set[bytes]:
+    """Paths below `root` that are refused now."""
+    return {
+        row["path"] for row in await every(db, "SELECT path FROM files WHERE state = 'refused' AND root = ?", (root,))
+    }
+
+
 async def forget_refusals(db: aiosqlite.Connection, codes: list[Code], now: int) -> None:
     """Let the inbox look again at files that were refused for a reason the configuration may have removed."""
     marks = ", ".join("?" for _ in codes)
@@ -83,9 +92,11 @@ async def forget_refusals(db: aiosqlite.Connection, codes: list[Code], now: int)
     )
 
 
-async def refresh_device(db: aiosqlite.Connection, path: bytes, device: int) -> None:
-    """Device numbers may change at a reboot or remount; that is no other content."""
-    await change(db, "UPDATE files SET device = ? WHERE path = ? AND state <> 'superseded'", (device, path))
+async def drop_refusals(db: aiosqlite.Connection, present: Collection[bytes], root: bytes, now: int) -> None:
+    """Forget refused files below `root` that are not there any more."""
+    rows = await every(db, "SELECT id, path FROM files WHERE state = 'refused' AND root = ?", (root,))
+    gone = [(now, row["id"]) for row in rows if row["path"] not in present]
+    await db.executemany("UPDATE files SET state = 'superseded', changed_at = ? WHERE id = ?", gone)
 
 
 async def end(db: aiosqlite.Connection, job_id: int, state: str, failure: Failure, now: int) -> None:
@@ -109,11 +120,12 @@ async def return_leases(db: aiosqlite.Connection, job_id: int, now: int) -> None
 
 
 async def wake_twins(db: aiosqlite.Connection, job_id: int, now: int) -> None:
-    """Jobs that waited for this one look again at what is left to ask."""
+    """The next job that waited for this one looks again at what is left to ask; when it ends, the one after it."""
     await change(
         db,
-        "UPDATE jobs SET state = 'indexing', changed_at = ? WHERE state = 'waiting' AND (fingerprint, recipe) ="
-        " (SELECT fingerprint, recipe FROM jobs WHERE id = ?)",
+        "UPDATE jobs SET state = 'indexing', changed_at = ? WHERE id = (SELECT min(twin.id) FROM jobs AS twin, jobs"
+        " WHERE twin.state = 'waiting' AND jobs.id = ? AND (twin.fingerprint, twin.recipe) ="
+        " (jobs.fingerprint, jobs.recipe))",
         (now, job_id),
     )
 
@@ -127,7 +139,6 @@ async def _file(db: aiosqlite.Connection, file: FileRef, origin: str, now: int) 
     row = await one(db, "SELECT id FROM files WHERE path = ? AND state = 'registered'", (file.path,))
     if row is None:
         return await _insert_file(db, file, origin, "registered", None, now)
-    await refresh_device(db, file.path, file.identity.device)
     file_id: int = row["id"]
     return file_id
 
@@ -139,15 +150,11 @@ async def _insert_file(
     why = (failure.code, failure.reason) if failure else (None, None)
     return await insert(
         db,
-        "INSERT INTO files (root, path, device, inode, size, mtime_ns, origin, state, code, reason, changed_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO files (root, path, inode, size, mtime_ns, origin, state, code, reason, changed_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (file.root, file.path, *msgspec.structs.astuple(identity), origin, state, *why, now),
     )
 
 
 def _identity(row: aiosqlite.Row) -> FileIdentity:
-    return FileIdentity(row["device"], row["inode"], row["size"], row["mtime_ns"])
-
-
-def _same(a: FileIdentity, b: FileIdentity) -> bool:
-    return (a.inode, a.size, a.mtime_ns) == (b.inode, b.size, b.mtime_ns)
+    return FileIdentity(row["inode"], row["size"], row["mtime_ns"])

@@ -10,7 +10,7 @@ from vlmd.core.errors import Failure
 from vlmd.core.recipe import Recipe
 from vlmd.core.states import ACTIVE_JOBS, ENDED_JOBS
 from vlmd.core.video import FileRef, VideoIndex
-from vlmd.core.windows import Window
+from vlmd.core.windows import SlidingPlan, Window
 from vlmd.store.files import end, file_ref, return_leases, wake_twins
 from vlmd.store.rows import change, every, one
 
@@ -39,6 +39,8 @@ class UnfinishedJob(msgspec.Struct, frozen=True):
     pipeline: str
     state: str
     recipe: str | None
+    plan: str | None
+    """The window plan it was cut by, as JSON."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -47,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True):
     index: VideoIndex
     recipe: Recipe
     windows: list[Window]
+    sliding: SlidingPlan
 
 
 async def indexing(db: aiosqlite.Connection) -> list[IndexingJob]:
@@ -60,11 +63,11 @@ async def indexing(db: aiosqlite.Connection) -> list[IndexingJob]:
 
 
 async def merging(db: aiosqlite.Connection) -> list[MergingJob]:
-    """Jobs whose result is to be written."""
+    """Jobs whose result is to be written; of several with the same result, the oldest."""
     rows = await every(
         db,
         "SELECT jobs.id AS job_id, pipeline, result, summary, files.* FROM jobs JOIN files ON files.id = file_id"
-        " WHERE jobs.state = 'merging' ORDER BY jobs.id",
+        " WHERE jobs.id IN (SELECT min(id) FROM jobs WHERE state = 'merging' GROUP BY result) ORDER BY jobs.id",
     )
     return [
         MergingJob(row["job_id"], row["pipeline"], row["result"], file_ref(row), row["summary"] is None) for row in rows
@@ -73,8 +76,8 @@ async def merging(db: aiosqlite.Connection) -> list[MergingJob]:
 
 async def unfinished(db: aiosqlite.Connection) -> list[UnfinishedJob]:
     marks = ", ".join(f"'{state}'" for state in ACTIVE_JOBS)
-    rows = await every(db, f"SELECT id, pipeline, state, recipe FROM jobs WHERE state IN ({marks}) ORDER BY id")
-    return [UnfinishedJob(row["id"], row["pipeline"], row["state"], row["recipe"]) for row in rows]
+    rows = await every(db, f"SELECT id, pipeline, state, recipe, plan FROM jobs WHERE state IN ({marks}) ORDER BY id")
+    return [UnfinishedJob(*row) for row in rows]
 
 
 async def plan(db: aiosqlite.Connection, job_id: int, plan: Plan, now: int) -> str | None:
@@ -171,6 +174,11 @@ async def hurry(db: aiosqlite.Connection, job_id: int) -> None:
     )
 
 
+def plan_text(plan: SlidingPlan) -> str:
+    """A window plan as it is kept with its job."""
+    return msgspec.json.encode(plan).decode()
+
+
 async def keep_recipe(db: aiosqlite.Connection, recipe: Recipe) -> str:
     """Store a recipe once; returns its digest."""
     digest = recipe.digest()
@@ -183,12 +191,13 @@ async def _describe(db: aiosqlite.Connection, job: aiosqlite.Row, plan: Plan, di
     facts = plan.index.facts
     await change(
         db,
-        "UPDATE jobs SET fingerprint = ?, facts = ?, recipe = ?, model = ?, result = ?, reused = 0,"
+        "UPDATE jobs SET fingerprint = ?, facts = ?, recipe = ?, plan = ?, model = ?, result = ?, reused = 0,"
         " code = NULL, reason = NULL, summary = NULL, changed_at = ? WHERE id = ?",
         (
             facts.fingerprint,
             msgspec.json.encode(facts).decode(),
             digest,
+            plan_text(plan.sliding),
             plan.recipe.model,
             await _claim(db, job["base"], facts.fingerprint),
             now,

@@ -15,6 +15,7 @@ import msgspec
 
 from vlmd.core.answers import StoredAnswer, StoredWindow, Token
 from vlmd.core.errors import StoreError
+from vlmd.core.states import ACTIVE_JOBS
 
 
 @contextlib.contextmanager
@@ -64,6 +65,31 @@ def window_totals(db: sqlite3.Connection) -> dict[str, int]:
         " WHERE state IN ('indexing', 'waiting', 'queued', 'running', 'merging')"
     ).fetchone()
     return dict(row)
+
+
+_WITHOUT_RESULT = (
+    " FROM jobs JOIN files ON files.id = file_id"
+    " WHERE jobs.state IN ('failed', 'quarantined') AND files.state <> 'superseded'"
+)
+"""Jobs that failed, and whose file is still the one they were for."""
+
+
+def failed_jobs(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
+    """Jobs without a result that somebody may want to look at, newest first."""
+    columns = "SELECT jobs.*, files.path, files.origin"
+    rows = db.execute(f"{columns}{_WITHOUT_RESULT} ORDER BY jobs.id DESC LIMIT ?", (limit,))
+    return [dict(row) for row in rows]
+
+
+def open_ends(db: sqlite3.Connection) -> dict[str, int]:
+    """How many unfinished jobs, jobs without a result, and refused files there are."""
+    unfinished = ", ".join(f"'{state}'" for state in ACTIVE_JOBS)
+    queries = {
+        "unfinished": f"SELECT count(*) FROM jobs WHERE state IN ({unfinished})",
+        "failed": f"SELECT count(*){_WITHOUT_RESULT}",
+        "refused": "SELECT count(*) FROM files WHERE state = 'refused'",
+    }
+    return {name: db.execute(query).fetchone()[0] for name, query in queries.items()}
 
 
 def refused(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:

@@ -39,8 +39,7 @@ def queue_status(db: sqlite3.Connection) -> dict[str, Any]:
         "jobs": reader.job_counts(db),
         "windows": reader.window_totals(db),
         "refused": [_refused(row) for row in reader.refused(db, REFUSED_SHOWN)],
-        "failed": [_job(row) for row in reader.jobs(db, "failed", None, REFUSED_SHOWN)]
-        + [_job(row) for row in reader.jobs(db, "quarantined", None, REFUSED_SHOWN)],
+        "failed": [_job(row) for row in reader.failed_jobs(db, REFUSED_SHOWN)],
     }
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from vlmd.core.errors import Code, Failure
 from vlmd.core.messages import WindowAnswered
-from vlmd.core.recipe import Recipe, is_degraded
+from vlmd.core.recipe import Recipe, fit_edge, is_degraded
 from vlmd.core.states import ACTIVE_JOBS
 from vlmd.core.video import FileRef, VideoFacts
 from vlmd.core.windows import Window
@@ -60,12 +60,19 @@ async def open_jobs(db: aiosqlite.Connection, limit: int = 64) -> list[OpenJob]:
 
 
 async def lease(
-    db: aiosqlite.Connection, job_id: int, worker: str, size: int, now: int, suspects: bool = True
+    db: aiosqlite.Connection,
+    job_id: int,
+    worker: str,
+    size: int,
+    now: int,
+    suspects: bool = True,
+    memory_bytes: int = 1 << 30,
 ) -> Lease | None:
     """Give `worker` the next run of at most `size` consecutive windows; None when there is none (any more).
 
-    A window that was in hand when a worker died is given out alone, so that it is known whose fault a next
-    death is; without `suspects`, it is left for a worker that has nothing else in hand.
+    The run's pictures take at most `memory_bytes`, but it has one window at least. A window that was in hand when
+    a worker died is given out alone, so that it is known whose fault a next death is; without `suspects`, it is left
+    for a worker that has nothing else in hand.
     """
     job = await one(
         db,
@@ -81,7 +88,10 @@ async def lease(
     )
     if job is None or not rows:
         return None
-    run = _run(rows)
+    facts = msgspec.json.decode(job["facts"], type=VideoFacts)
+    recipe = msgspec.json.decode(job["body"], type=Recipe)
+    width, height = fit_edge(facts.width, facts.height, recipe.frame_edge)
+    run = _fitting(_run(rows), memory_bytes // (3 * width * height))
     lease_id = await insert(
         db, "INSERT INTO leases (job_id, worker, granted_at) VALUES (?, ?, ?)", (job_id, worker, now)
     )
@@ -97,8 +107,6 @@ async def lease(
         " WHERE id = ? AND state = 'queued'",
         (now, now, job_id),
     )
-    facts = msgspec.json.decode(job["facts"], type=VideoFacts)
-    recipe = msgspec.json.decode(job["body"], type=Recipe)
     suspect = run[0]["failures"] > 0
     return Lease(lease_id, job_id, file_ref(job), facts, recipe, [_window(row) for row in run], suspect)
 
@@ -166,7 +174,8 @@ async def release(
 
 
 async def job_of(db: aiosqlite.Connection, lease_id: int) -> int | None:
-    row = await one(db, "SELECT job_id FROM leases WHERE id = ?", (lease_id,))
+    """The job a lease still holds windows of."""
+    row = await one(db, "SELECT job_id FROM windows WHERE lease = ? LIMIT 1", (lease_id,))
     return None if row is None else row["job_id"]
 
 
@@ -192,6 +201,16 @@ def _run(rows: list[aiosqlite.Row]) -> list[aiosqlite.Row]:
         if row["failures"] or row["idx"] != run[-1]["idx"] + 1:
             break
         run.append(row)
+    return run
+
+
+def _fitting(run: list[aiosqlite.Row], pictures: int) -> list[aiosqlite.Row]:
+    """The leading rows that together show at most so many pictures; one at least."""
+    shown: set[int] = set()
+    for count, row in enumerate(run):
+        shown |= set(_window(row).pts)
+        if count and len(shown) > pictures:
+            return run[:count]
     return run
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -37,6 +38,8 @@ from vlmd.supervisor.verbs import Verbs
 
 T = TypeVar("T")
 _MOST_JOBS = 10_000
+_LARGEST_ID = 2**63 - 1
+"""Of what SQLite can hold."""
 
 
 class Submission(msgspec.Struct, forbid_unknown_fields=True):
@@ -81,7 +84,8 @@ class Control:
             Route("/v1/jobs/{id:int}/cancel", self._cancel, methods=["POST"]),
             Route("/v1/jobs/{id:int}/merge", self._merge, methods=["POST"]),
         ]
-        handlers = {NotFound: _not_found, UsageError: _refused, FailureError: _refused, msgspec.DecodeError: _refused}
+        refusals = dict.fromkeys((UsageError, FailureError, msgspec.DecodeError, ValueError), _refused)
+        handlers = {NotFound: _not_found, **refusals, Exception: _failed}
         return Starlette(routes=routes, exception_handlers=handlers)
 
     async def _status(self, request: Request) -> Response:
@@ -100,13 +104,15 @@ class Control:
         job = await self._detail(request)
         if job["video"] is None:
             raise UsageError(f"job {job['id']} is {job['state']}: nothing has been answered yet")
+        if job["pipeline"] not in self._parts.settings.pipelines:
+            raise UsageError(f"pipeline {job['pipeline']} is not configured any more, so nothing says how to merge")
         outcome = await run_merger(self._parts.mergers.request(job["id"], job["pipeline"], None))
         if isinstance(outcome, MergeFailed):
             raise UsageError(outcome.failure.reason)
         return Response(outcome.body, media_type="application/json")
 
     async def _submit(self, request: Request) -> Response:
-        body = msgspec.json.decode(await request.body(), type=Submission)
+        body = msgspec.convert(json.loads(await request.body()), type=Submission)
         job = await self._verbs.submit(body.path, body.pipeline, body.next)
         return JSONResponse({"job": job})
 
@@ -127,7 +133,7 @@ class Control:
         return JSONResponse({"job": job["id"]})
 
     async def _detail(self, request: Request) -> dict[str, Any]:
-        job_id: int = request.path_params["id"]
+        job_id: int = min(request.path_params["id"], _LARGEST_ID)
         job = await self._read(lambda db: views.job_detail(db, job_id))
         if job is None:
             raise NotFound(f"there is no job {job_id}; `vlmd jobs` lists them")
@@ -174,6 +180,11 @@ def _limit(text: str) -> int:
 
 async def _not_found(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, status_code=404)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """A bug; Starlette logs its trace."""
+    return JSONResponse({"error": f"the daemon failed at this: {error!r}; see its log"}, status_code=500)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

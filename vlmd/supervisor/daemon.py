@@ -56,14 +56,17 @@ class Daemon:
         """Run every part until told to stop. A part that fails takes the daemon down: half a daemon helps nobody."""
         self._listen_to_signals(parts)
         running = (Control(parts), parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints)
-        async with asyncio.TaskGroup() as tasks:
-            others = [tasks.create_task(part.run()) for part in running]
-            others.append(tasks.create_task(self._end_when_done(parts)))
-            fleet = tasks.create_task(parts.fleet.run())
-            await self._stopping.wait()
-            await self._stop(parts, fleet)
-            for task in others:
-                task.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                others = [tasks.create_task(part.run()) for part in running]
+                others.append(tasks.create_task(self._end_when_done(parts)))
+                fleet = tasks.create_task(parts.fleet.run())
+                await self._stopping.wait()
+                await self._stop(parts, fleet)
+                for task in others:
+                    task.cancel()
+        finally:
+            parts.planner.stop()
 
     async def _stop(self, parts: Parts, fleet: asyncio.Task[None]) -> None:
         """Let the workers finish the batches in hand, then write what they said."""

@@ -22,6 +22,10 @@ from vlmd.supervisor.slot import Lost, Patience, Slot, SlotState, lost_failure
 logger = logging.getLogger("vlmd.fleet")
 
 
+_SHARE_OF_PICTURES = 4
+"""The pictures of one lease take at most this part of what a decoder may use."""
+
+
 class NoWorkers(VlmdError):
     """Every worker is parked: nothing will ever be answered."""
 
@@ -113,13 +117,12 @@ class Fleet:
             return
         serving = sum(1 for other in self.slots if other.ready and other.model.name == job.model)
         size = scheduler.lease_size(job, open_jobs, serving, slot.model.max_batch, self._limits.lease_windows)
-        lease = await self._store.write(windows.lease, job.id, slot.name, size, now_ms(), not slot.leases)
+        memory = self._limits.decoder_memory_bytes // _SHARE_OF_PICTURES
+        lease = await self._store.write(windows.lease, job.id, slot.name, size, now_ms(), not slot.leases, memory)
         if lease is None:
             return
-        if slot.state not in (SlotState.IDLE, SlotState.BUSY) or slot.stopping:
+        if not slot.give(self._run(lease), alone=lease.suspect):
             await self._give_back([lease.id], [], Failure(Code.WORKER_LOST, "the worker went away before it began"))
-            return
-        slot.give(self._run(lease), alone=lease.suspect)
 
     def _run(self, lease: windows.Lease) -> RunWindows:
         return RunWindows(

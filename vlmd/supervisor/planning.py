@@ -90,12 +90,16 @@ class Planner:
             if recipe is None:
                 reason = f"pipeline {job.pipeline} is not configured any more"
                 await self._store.write(jobs.fail, job.id, Failure(Code.UNKNOWN_PIPELINE, reason), now_ms())
-            elif job.state not in ("indexing", "merging") and job.recipe != recipe.digest():
-                logger.info("job %d: its question changed; planned again", job.id)
+            elif job.state in ("waiting", "queued", "running") and self._asks_otherwise(job, recipe):
+                logger.info("job %d: what is asked of it has changed; planned again", job.id)
                 await self._store.write(jobs.replan, job.id, now_ms())
 
     async def run(self) -> None:
         await self._pool.run()
+
+    def _asks_otherwise(self, job: jobs.UnfinishedJob, recipe: Recipe) -> bool:
+        plan = self._settings.pipelines[job.pipeline].window.plan()
+        return (job.recipe, job.plan) != (recipe.digest(), jobs.plan_text(plan))
 
     def stop(self) -> None:
         """End the decoders and begin no more; their jobs stay to be indexed, and no video is blamed."""
@@ -124,7 +128,7 @@ class Planner:
         plan = self._settings.pipelines[job.pipeline].window.plan()
         windows = await asyncio.to_thread(plan_windows, index, plan, self._settings.limits.max_windows)
         self._crashes.pop(job.id, None)
-        state = await self._store.write(jobs.plan, job.id, jobs.Plan(index, recipe, windows), now_ms())
+        state = await self._store.write(jobs.plan, job.id, jobs.Plan(index, recipe, windows, plan), now_ms())
         if state is not None:
             seconds = index.facts.duration_ms / 1000
             logger.info("job %d: %.1f s, %d windows, %s", job.id, seconds, len(windows), state)

@@ -48,9 +48,14 @@ class SlotState(StrEnum):
     LOADING = "loading"
     IDLE = "idle"
     BUSY = "busy"
+    SWAPPING = "swapping"
     RESTARTING = "restarting"
     PARKED = "parked"
     STOPPED = "stopped"
+
+
+_AT_SOMETHING = (SlotState.LOADING, SlotState.BUSY, SlotState.SWAPPING)
+"""States in which silence means that a worker hangs."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +131,13 @@ class Slot:
         """It may be given another lease, so that it holds at most so many."""
         return len(self.leases) < most and self._alone not in self.leases
 
-    def give(self, run: RunWindows, alone: bool = False) -> None:
-        """Hand the worker a lease; one that is to be `alone` is the only one until it has ended."""
+    def give(self, run: RunWindows, alone: bool = False) -> bool:
+        """Hand the worker a lease; one that is to be `alone` is the only one until it has ended.
+
+        False if there is no worker to take it (any more).
+        """
+        if self._child is None or self.stopping or self.state not in (SlotState.IDLE, SlotState.BUSY):
+            return False
         if alone:
             self._alone = run.lease
         if not self.leases:
@@ -135,6 +145,7 @@ class Slot:
         self.leases[run.lease] = run
         self.state = SlotState.BUSY
         self._send(run)
+        return True
 
     def cancel(self, job: int) -> None:
         """Tell the worker to leave a job's leases."""
@@ -146,7 +157,7 @@ class Slot:
         """End this worker and load another model in its place."""
         logger.info("%s: loads %s instead of %s", self.name, model.name, self.model.name)
         self._wanted = model
-        self.state = SlotState.RESTARTING
+        self.state, self.progress_at = SlotState.SWAPPING, time.monotonic()
         self._send(Shutdown())
 
     def stop(self) -> None:
@@ -165,12 +176,18 @@ class Slot:
     def check(self, now: float) -> None:
         """Kill a worker that says nothing although it has something to do."""
         limit = self.patience.load if self.state == SlotState.LOADING else self.patience.progress
-        if self._kill_reason is not None or self.state not in (SlotState.LOADING, SlotState.BUSY):
+        if self._kill_reason is not None or self.state not in _AT_SOMETHING:
             return
         if now - self.progress_at > limit:
-            doing = "loading" if self.state == SlotState.LOADING else "work"
-            logger.error("%s: no progress for %.0f s while at %s; killed", self.name, now - self.progress_at, doing)
-            self.kill(f"it made no progress for {limit:.0f} s while at {doing}")
+            logger.error("%s: no progress for %.0f s while %s; killed", self.name, now - self.progress_at, self.state)
+            self._blame_first()
+            self.kill(f"it made no progress for {limit:.0f} s while {self.state}")
+
+    def _blame_first(self) -> None:
+        """A worker that hangs before it has begun a window hangs over the first one it was given."""
+        if self.leases and not self.begun:
+            first = next(iter(self.leases.values()))
+            self.begun.add((first.lease, first.windows[0].index))
 
     async def _stopped_before(self, moment: float) -> None:
         """Wait until `moment`, or until the daemon stops."""
@@ -179,7 +196,13 @@ class Slot:
 
     async def _one_life(self) -> Failure | None:
         """Start a worker and hear it until it is gone. Returns what it said if it cannot start at all."""
-        self._child = await Child.start(self.command, FromWorker, {**WORKER_ENVIRONMENT, **self.device.environment})
+        environment = {**WORKER_ENVIRONMENT, **self.device.environment}
+        try:
+            self._child = await Child.start(self.command, FromWorker, environment)
+        except OSError as error:
+            self.reason = f"no process can be started: {error}"
+            logger.error("%s: %s", self.name, self.reason)
+            return None
         self.pid, self.ready, self._kill_reason = self._child.pid, None, None
         self.state, self.stage, self.progress_at = SlotState.LOADING, "load", time.monotonic()
         self._send(LoadModel(model=self.model, device=self.device.torch_name))
@@ -224,7 +247,7 @@ class Slot:
                 logger.error("%s: unexpected message %s", self.name, type(message).__name__)
 
     async def _gone(self, reason: str, failure: Failure | None) -> None:
-        self.pid, self._child = None, None
+        self.pid, self._child, self.state = None, None, SlotState.RESTARTING
         asked_to_end = self.stopping or self._wanted is not None
         lost = Lost(self.name, list(self.leases), [] if asked_to_end else sorted(self.begun), reason)
         self.leases.clear()

@@ -38,6 +38,7 @@ class Trial:
         self._settings = settings
         self._pipeline = settings.pipelines[pipeline]
         self._say = say
+        self._decoder: Decoder | None = None
         model = settings.models[self._pipeline.model]
         cache = settings.paths.state / "model-digests.json"
         self._model = model_spec(self._pipeline.model, model, settings.devices.threads, cache)
@@ -48,7 +49,7 @@ class Trial:
         file = FileRef(os.path.dirname(path), path, identify(os.path.dirname(path), path))
         device = (await discover(self._settings.devices, os.environ, Nvml()))[0]
         self._say("reading the video")
-        index = await asyncio.to_thread(self._index, file)
+        index = await self._indexed(file)
         windows = _spread(plan_windows(index, self._pipeline.window.plan(), self._settings.limits.max_windows), count)
         environment = {**WORKER_ENVIRONMENT, **device.environment}
         worker: Child[FromWorker] = await Child.start(python("vlmd.worker"), FromWorker, environment)
@@ -62,8 +63,17 @@ class Trial:
             worker.kill()
             await worker.ended()
 
+    async def _indexed(self, file: FileRef) -> VideoIndex:
+        try:
+            return await asyncio.to_thread(self._index, file)
+        except asyncio.CancelledError:
+            if self._decoder is not None:
+                self._decoder.kill()
+            raise
+
     def _index(self, file: FileRef) -> VideoIndex:
         with Decoder.start(file, self._settings.limits.for_decoder()) as decoder:
+            self._decoder = decoder
             return decoder.index()
 
     def _run(self, file: FileRef, index: VideoIndex, windows: list[Window]) -> RunWindows:

@@ -26,6 +26,10 @@ OnReply = Callable[[int, Reply], None]
 """(row, reply)"""
 
 
+class Unprepared(Exception):
+    """A question that the checkpoint's processor or chat template does not take."""
+
+
 class Engine:
     """A resident model. `answer` is all there is to it."""
 
@@ -67,7 +71,7 @@ class Engine:
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def answer(self, questions: Sequence[Question], on_step: Callable[[int], None], on_reply: OnReply) -> None:
         """Generate greedily for a batch. `on_step` hears of every token, `on_reply` of every row that has ended."""
-        inputs = self._family.prepare(questions)
+        inputs = self._prepare(questions)
         limits = [question.run.recipe.generation.max_new_tokens for question in questions]
         recorder = _Recorder(self._family, inputs, limits, on_step, on_reply)
         output = self._family.model.generate(
@@ -79,6 +83,14 @@ class Engine:
         )
         recorder.finish(output)
 
+    def _prepare(self, questions: Sequence[Question]) -> dict[str, torch.Tensor]:
+        """What goes wrong before the device is used says nothing about the device."""
+        try:
+            inputs: dict[str, torch.Tensor] = self._family.prepare(questions)
+            return inputs
+        except (ValueError, TypeError, LookupError) as error:
+            raise Unprepared(f"{type(error).__name__}: {error}"[:500]) from error
+
     def explain(self, error: BaseException) -> Failure | None:
         """What an error of `answer` means for its windows; None when the device is lost with it.
 
@@ -89,6 +101,8 @@ class Engine:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             return Failure(Code.OUT_OF_MEMORY, "the device ran out of memory")
+        if isinstance(error, Unprepared):
+            return Failure(Code.GENERATION_FAILED, f"the question could not be put to the model: {error}")
         if self.device != "cpu":
             return None
         return Failure(Code.GENERATION_FAILED, f"{type(error).__name__}: {error}"[:500])
@@ -136,12 +150,13 @@ class _Recorder(LogitsProcessor):  # type: ignore[misc]
             self._close(row, output[row, self._prompt :].tolist(), "length")
 
     def _report(self, ids: torch.Tensor) -> None:
+        count = ids.shape[1] - self._prompt
+        last = ids[:, -1].tolist()
         for row in sorted(self._open):
-            generated = ids[row, self._prompt :].tolist()
-            if generated and generated[-1] in self._ends:
-                self._close(row, generated, "stop")
-            elif len(generated) >= self._limits[row]:
-                self._close(row, generated, "length")
+            if count and last[row] in self._ends:
+                self._close(row, ids[row, self._prompt :].tolist(), "stop")
+            elif count >= self._limits[row]:
+                self._close(row, ids[row, self._prompt :].tolist(), "length")
 
     def _close(self, row: int, generated: list[int], finish: str) -> None:
         self._open.discard(row)

@@ -115,6 +115,10 @@ class LeaseReader:
                 void = error.failure
             elif waiting:
                 yield Unanswerable(run, waiting.pop(0), error.failure, retry=True)
+        except (OSError, MemoryError) as error:
+            failure = Failure(Code.DECODER_LIMIT, f"its pictures could not be taken in: {error!r}")
+            if waiting:
+                yield Unanswerable(run, waiting.pop(0), failure, retry=True)
         else:
             nothing = Failure(Code.UNDECODABLE, "none of its pictures could be decoded")
             yield from (Unanswerable(run, window, nothing, retry=False) for window in waiting)

@@ -12,6 +12,8 @@ from vlmd.core.answers import Token
 
 _STRING = re.compile(r""" "(?:[^"\\]++|\\.)*+(?:"|\\?\Z) | '(?:[^'\\]++|\\.)*+(?:'|\\?\Z) """, re.DOTALL | re.VERBOSE)
 _NUMBER = re.compile(r"([0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+)\s*(%?)")
+_DIGITS = 4
+"""Decimals of a confidence: more would only show in which batch a window was answered, and decide between equals."""
 _COLON = re.compile(r"\s*:\s*")
 
 
@@ -39,7 +41,7 @@ class AnswerTokens:
         if not named:
             return None
         total = math.fsum(self._tokens[at].logprob for at in {self._first, *named})
-        return None if math.isnan(total) else math.exp(min(0.0, total))
+        return None if math.isnan(total) else round(math.exp(min(0.0, total)), _DIGITS)
 
 
 def stated_share(value: object) -> float | None:
