@@ -90,6 +90,8 @@ async def plan(db: aiosqlite.Connection, job_id: int, plan: Plan, now: int) -> s
     if job is None:
         return None
     digest = await keep_recipe(db, plan.recipe)
+    if (job["fingerprint"], job["recipe"]) != (plan.index.facts.fingerprint, digest):
+        await wake_twins(db, job_id, now)  # who waited for what it asked before waits for it in vain
     await change(db, "DELETE FROM windows WHERE job_id = ?", (job_id,))
     await _describe(db, job, plan, digest, now)
     if await _twin(db, job_id, plan.index.facts.fingerprint, digest):
