@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -25,16 +24,15 @@ HUNGRY = {
 """Files whose headers ask for gigabytes: the limit is the right answer."""
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("first", range(0, len(FILES), PER_TEST))
 def test_every_malformed_file_has_an_index_or_a_reason(first: int, videos: Path) -> None:
     for name in FILES[first : first + PER_TEST]:
-        begun = time.monotonic()
         try:
             assert index_of(videos / "malformed" / name, LIMITS).pts, name
         except MediaError as error:
             allowed = REASONS | {Code.DECODER_LIMIT} if name in HUNGRY else REASONS
             assert error.failure.code in allowed, f"{name}: {error}"
-        assert time.monotonic() - begun < 30, name
 
 
 def reason_for(path: Path) -> Code:

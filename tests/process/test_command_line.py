@@ -26,7 +26,7 @@ WINDOWS = 23
 def vlmd(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`vlmd -c CONFIG …`."""
     command = [sys.executable, "-m", "vlmd", "-c", str(daemon.stage.config), *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90)
 
 
 def said(daemon: Daemon, *arguments: str) -> Any:

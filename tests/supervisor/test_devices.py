@@ -7,7 +7,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,12 +185,11 @@ def test_auto_never_falls_back_to_the_cpu(probe: Probe, told: str, arguments: di
     assert problem.endswith(CPU_REMEDY)
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("function", ["nvmlInit_v2", "nvmlDeviceGetUUID"])
 def test_a_driver_that_hangs_is_given_up(probe: Probe, function: str) -> None:
-    began = time.monotonic()
     (problem,) = probe(deadline=0.3, HANG=function)["problems"]
     assert "the NVIDIA driver did not answer within 0.3 s" in problem
-    assert time.monotonic() - began < 20
 
 
 def test_a_broken_gpu_does_not_cost_the_others(probe: Probe) -> None:

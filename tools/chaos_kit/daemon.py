@@ -72,7 +72,7 @@ class Daemon:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def wait(self, seconds: float = 30.0) -> int:
+    def wait(self, seconds: float = 60.0) -> int:
         """Its exit code, once it has ended."""
         assert self.process is not None
         try:
@@ -80,7 +80,7 @@ class Daemon:
         except subprocess.TimeoutExpired:
             raise Deadline(f"the daemon did not end within {seconds:.0f} s:\n{self.log[-3000:]}") from None
 
-    def stop(self, seconds: float = 30.0) -> int:
+    def stop(self, seconds: float = 60.0) -> int:
         """End it in order."""
         self.send(signal.SIGTERM)
         return self.wait(seconds)
@@ -99,7 +99,7 @@ class Daemon:
                 process.send(signal.SIGKILL)
         self._http.close()
 
-    def until(self, true: Callable[[], T], what: str, seconds: float = 30.0, alive: bool = True) -> T:
+    def until(self, true: Callable[[], T], what: str, seconds: float = 60.0, alive: bool = True) -> T:
         """Poll until `true` says something true. `alive`: give up at once when the daemon has ended."""
         deadline = time.monotonic() + seconds
         while not (found := true()):
@@ -110,7 +110,7 @@ class Daemon:
             time.sleep(0.02)
         return found
 
-    def until_answering(self, seconds: float = 30.0) -> dict[str, Any]:
+    def until_answering(self, seconds: float = 60.0) -> dict[str, Any]:
         """Wait for the API; returns its status."""
         return self.until(self.status, "the API answers", seconds) or {}
 
