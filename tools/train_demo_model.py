@@ -2,7 +2,7 @@
 
     python tools/train_demo_model.py
 
-Renders its own training films, needs no network and no GPU, and takes some minutes on one processor core.
+Renders its own training films, needs no network and no GPU, and takes about a quarter of an hour on two cores.
 """
 
 from __future__ import annotations
