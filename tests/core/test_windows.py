@@ -11,29 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tests.samples import FACTS
 from vlmd.core.errors import Code, MediaError
-from vlmd.core.video import VideoFacts, VideoIndex, seconds_to_ms
+from vlmd.core.video import VideoIndex, seconds_to_ms
 from vlmd.core.windows import SlidingPlan, Window, plan_windows, seek_point
 
 ENOUGH = 10**9
 HOUR = 3_600_000
-
-
-FACTS = VideoFacts(
-    fingerprint="f" * 64,
-    size_bytes=1,
-    container="matroska",
-    codec="h264",
-    pixel_format="yuv420p",
-    width=64,
-    height=36,
-    rotation=0,
-    duration_ms=0,
-    start_ms=0,
-    frames=0,
-    truncated=False,
-    bad_packets=0,
-)
 
 
 def video(pts: list[int], time_base: tuple[int, int] = (1, 1000), duration_ms: int | None = None) -> VideoIndex:

@@ -7,42 +7,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from tests.samples import FACTS, RECIPE
 from vlmd.core.answers import StoredAnswer, StoredWindow, Token
-from vlmd.core.recipe import Generation, Recipe
 from vlmd.core.tasks.events import EventsTask
-from vlmd.core.video import VideoFacts
 from vlmd.outputs.result import SCHEMA, Source, build, summary
 from vlmd.outputs.write import as_text
 
-RECIPE = Recipe(
-    model="demo",
-    revision="r",
-    family="Demo",
-    precision="fp32",
-    frame_edge=64,
-    fps=5.0,
-    prompt="What is it?",
-    generation=Generation(),
-)
 SOURCE = Source(
     job=1,
     pipeline="soccer",
     name="soccer/a.mkv",
-    facts=VideoFacts(
-        fingerprint="f" * 64,
-        size_bytes=1000,
-        container="matroska",
-        codec="h264",
-        pixel_format="yuv420p",
-        width=64,
-        height=36,
-        rotation=0,
-        duration_ms=9000,
-        start_ms=0,
-        frames=225,
-        truncated=False,
-        bad_packets=0,
-    ),
+    facts=FACTS,
     recipe=RECIPE,
     reused=0,
     created_at=1_700_000_000_000,

@@ -8,24 +8,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from tests.samples import FACTS, RECIPE
 from vlmd.core.answers import Timings, Token, Usage
 from vlmd.core.errors import Code, Failure
 from vlmd.core.messages import WindowAnswered
-from vlmd.core.recipe import Generation, Recipe
-from vlmd.core.video import FileIdentity, FileRef, VideoFacts, VideoIndex
+from vlmd.core.recipe import Recipe
+from vlmd.core.video import FileIdentity, FileRef, VideoIndex
 from vlmd.core.windows import SlidingPlan, plan_windows
 from vlmd.store import Store, files, jobs, windows
 
-RECIPE = Recipe(
-    model="demo",
-    revision="r",
-    family="Demo",
-    precision="fp32",
-    frame_edge=64,
-    fps=5.0,
-    prompt="What is it?",
-    generation=Generation(),
-)
 OTHER_RECIPE = replace(RECIPE, prompt="What is it now?")
 DEGRADED = replace(RECIPE, frame_edge=32)
 LOST = Failure(Code.WORKER_LOST, "the worker died")
@@ -45,21 +36,7 @@ def new_job(path: str = "a.mkv", content: int = 0, pipeline: str = "p", base: st
 
 def plan(fingerprint: str = "video", count: int = 4, recipe: Recipe = RECIPE, keyframes: bool = False) -> jobs.Plan:
     """`count` windows of one second, one after the other."""
-    facts = VideoFacts(
-        fingerprint=fingerprint,
-        size_bytes=1000,
-        container="matroska",
-        codec="h264",
-        pixel_format="yuv420p",
-        width=64,
-        height=36,
-        rotation=0,
-        duration_ms=count * 1000,
-        start_ms=0,
-        frames=count * 5,
-        truncated=False,
-        bad_packets=0,
-    )
+    facts = replace(FACTS, fingerprint=fingerprint, duration_ms=count * 1000, frames=count * 5)
     pts = list(range(0, count * 1000, 200))
     index = VideoIndex(facts=facts, time_base=(1, 1000), pts=pts, keyframes=pts if keyframes else [])
     sliding = SlidingPlan(length_ms=1000, step_ms=1000)
