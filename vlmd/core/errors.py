@@ -53,7 +53,6 @@ class Code(StrEnum):
     # a job
     CANCELLED = "cancelled"
     MERGER_FAILED = "merger-failed"
-    MODEL_GONE = "model-gone"
 
 
 REMEDY: dict[Code, str] = {
@@ -84,7 +83,6 @@ REMEDY: dict[Code, str] = {
     Code.GPU_UNUSABLE: "install a torch build that fits the driver, or set devices.use",
     Code.CANCELLED: "`vlmd retry` takes it up again; what was answered is kept",
     Code.MERGER_FAILED: "see the log, then `vlmd merge`",
-    Code.MODEL_GONE: "configure the model again, or `vlmd cancel` the job",
 }
 
 

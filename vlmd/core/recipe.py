@@ -45,12 +45,6 @@ def is_degraded(asked: Recipe, actual: Recipe) -> bool:
     return actual != msgspec.structs.replace(asked, precision=precision)
 
 
-def window_seed(fingerprint: str, start_ms: int, end_ms: int, recipe_digest: str) -> int:
-    """A seed that depends on the window alone: not on batch, worker or attempt."""
-    key = f"{fingerprint}:{start_ms}:{end_ms}:{recipe_digest}".encode()
-    return int.from_bytes(hashlib.sha256(key).digest()[:8], "big")
-
-
 def fit_edge(width: int, height: int, edge: int) -> tuple[int, int]:
     """Width and height scaled down so that the longer one is at most `edge`; never enlarged, never below 1."""
     longest = max(width, height)

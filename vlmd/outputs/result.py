@@ -14,7 +14,7 @@ import msgspec
 
 from vlmd import __version__
 from vlmd.core.answers import StoredAnswer, StoredWindow
-from vlmd.core.merge import MergedEvent, WindowEvents, merge_events
+from vlmd.core.merge import MergedEvent, WindowEvents, merge_counts, merge_events
 from vlmd.core.recipe import Recipe
 from vlmd.core.tasks.events import EventsTask, ParsedAnswer, parse_answer
 from vlmd.core.video import VideoFacts
@@ -40,9 +40,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 def build(source: Source, task: EventsTask, windows: Sequence[StoredWindow]) -> dict[str, Any]:
     """The whole result document."""
     parsed = [(window, _parse(window.answer, task)) for window in windows if window.answer is not None]
-    events = merge_events(
-        [WindowEvents(w.index, w.start_ms, w.end_ms, answer.events) for w, answer in parsed], task.gap_ms
-    )
+    seen = [WindowEvents(w.index, w.start_ms, w.end_ms, answer.events) for w, answer in parsed]
     return {
         "schema": SCHEMA,
         "video": _video(source),
@@ -59,7 +57,8 @@ def build(source: Source, task: EventsTask, windows: Sequence[StoredWindow]) -> 
         "answers": _answers(parsed),
         "failed_windows": [_failed(window) for window in windows if window.state == "failed"],
         "unparseable_windows": [_unparseable(w) for w, answer in parsed if answer.outcome == "unparseable"],
-        "events": [_event(event) for event in events],
+        "events_at_gap_s": {str(gap // 1000): count for gap, count in merge_counts(seen).items()},
+        "events": [_event(event) for event in merge_events(seen, task.gap_ms)],
         "run": _run(source, windows),
     }
 
