@@ -60,20 +60,6 @@ def test_told_twice_it_ends_at_once(new_daemon: StartDaemon, films: Films) -> No
     assert_goes_on_to_the_end(daemon, films)
 
 
-def test_told_to_stop_while_it_indexes_it_blames_nobody(new_daemon: StartDaemon, films: Films) -> None:
-    daemon = working(new_daemon, films, 0.5)
-    daemon.until(lambda: answers(daemon) > 0, "the first video is being answered")
-    daemon.stage.drop(films["one"].path)
-    for _ in range(2):
-        daemon.until(lambda: decoder_that_indexes(daemon), "the second video is indexed").send(signal.SIGKILL)
-    daemon.until(lambda: daemon.log.count("tried again") == 2, "both deaths were seen")
-    daemon.until(lambda: decoder_that_indexes(daemon), "it is indexed again").send(signal.SIGSTOP)
-    assert daemon.stop() == 0, daemon.log
-    assert daemon.jobs()[1]["state"] == "indexing"
-    assert_goes_on_to_the_end(daemon, films)
-    assert content_of(result_of(daemon.stage, "one.mp4")) == films["one"].content
-
-
 def test_it_stops_while_a_worker_waits_to_be_started_again(new_daemon: StartDaemon) -> None:
     daemon = new_daemon(script={"die_at_load": True})
     daemon.start()
