@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlmd.core.errors import Code, Failure
-from vlmd.supervisor.restart import GOOD_RUN, LONGEST_DELAY, Decision, Parked, Restart, Restarts
+from vlmd.supervisor.fleet.restart import GOOD_RUN, LONGEST_DELAY, Decision, Parked, Restart, Restarts
 
 CANNOT = Failure(Code.MODEL_CANNOT_LOAD, "config.json is missing")
 DURATION = st.floats(0, 2000, allow_nan=False)

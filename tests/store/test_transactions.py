@@ -15,7 +15,7 @@ import pytest
 from tests.store.making import delivery, leased, planned, rows, state
 from vlmd.core.errors import StoreError
 from vlmd.store import Store, reader, windows
-from vlmd.supervisor.checkpoints import Checkpoints
+from vlmd.supervisor.fleet.checkpoints import Checkpoints
 
 
 class Pairs:

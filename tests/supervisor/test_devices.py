@@ -15,15 +15,15 @@ import pytest
 
 from tests.nvml import stub_nvml, stub_uuid
 from vlmd.config import DeviceSettings, parse_settings
-from vlmd.supervisor.devices import CPU_REMEDY, DeviceError, allowed_cards, discover
-from vlmd.supervisor.nvml import Card, Nvml, NvmlError
+from vlmd.supervisor.devices.discovery import CPU_REMEDY, DeviceError, allowed_cards, discover
+from vlmd.supervisor.devices.nvml import Card, Nvml, NvmlError
 
 ROOT = Path(__file__).parents[2]
 PROBE = """
 import asyncio, dataclasses, json, os, sys
 from vlmd.config import parse_settings
-from vlmd.supervisor.devices import DeviceError, discover, readings
-from vlmd.supervisor.nvml import Nvml
+from vlmd.supervisor.devices.discovery import DeviceError, discover, readings
+from vlmd.supervisor.devices.nvml import Nvml
 
 async def main(use, deadline, also_read):
     nvml = Nvml(deadline)

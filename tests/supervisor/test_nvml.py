@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vlmd.supervisor.nvml import Card, Nvml, NvmlError, Reading
+from vlmd.supervisor.devices.nvml import Card, Nvml, NvmlError, Reading
 
 ROOT = Path(__file__).parents[2]
 CARD = Card(index=0, uuid="GPU-1", label="Stub")
@@ -20,7 +20,7 @@ CARD = Card(index=0, uuid="GPU-1", label="Stub")
 def test_the_real_library_missing_is_told() -> None:
     code = """
 import asyncio, pynvml, ctypes
-from vlmd.supervisor.nvml import Nvml, NvmlError
+from vlmd.supervisor.devices.nvml import Nvml, NvmlError
 def missing(name):
     raise OSError(name)
 pynvml.CDLL = missing
@@ -41,7 +41,7 @@ async def test_while_one_question_hangs_no_other_is_asked(monkeypatch: pytest.Mo
         time.sleep(0.5)
         return []
 
-    monkeypatch.setattr("vlmd.supervisor.nvml._list_cards", hang)
+    monkeypatch.setattr("vlmd.supervisor.devices.nvml._list_cards", hang)
     nvml = Nvml(deadline=0.05)
     with pytest.raises(NvmlError, match="did not answer within"):
         await nvml.cards()
@@ -58,12 +58,12 @@ async def test_a_driver_that_recovers_is_asked_again(monkeypatch: pytest.MonkeyP
         time.sleep(0.2)
         return [CARD]
 
-    monkeypatch.setattr("vlmd.supervisor.nvml._list_cards", slow)
+    monkeypatch.setattr("vlmd.supervisor.devices.nvml._list_cards", slow)
     nvml = Nvml(deadline=0.05)
     with pytest.raises(NvmlError, match="did not answer within"):
         await nvml.cards()
     await _until(lambda: not nvml._unanswered)
-    monkeypatch.setattr("vlmd.supervisor.nvml._list_cards", lambda: [CARD])
+    monkeypatch.setattr("vlmd.supervisor.devices.nvml._list_cards", lambda: [CARD])
     nvml._deadline = 20
     assert await nvml.cards() == [CARD]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlmd.store.windows import OpenJob
-from vlmd.supervisor.scheduler import choose_job, lease_size, next_model
+from vlmd.supervisor.fleet.scheduler import choose_job, lease_size, next_model
 
 MODELS = st.sampled_from(["qwen", "smol"])
 JOBS = st.lists(

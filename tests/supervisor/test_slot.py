@@ -6,9 +6,9 @@ from tests.store.making import RECIPE
 from vlmd.core.messages import DecodeLimits, ModelSpec, RunWindows
 from vlmd.core.video import FileIdentity, FileRef
 from vlmd.core.windows import Window
-from vlmd.supervisor.devices import Device
-from vlmd.supervisor.restart import Restarts
-from vlmd.supervisor.slot import Lost, Patience, Slot, SlotState
+from vlmd.supervisor.devices.discovery import Device
+from vlmd.supervisor.fleet.restart import Restarts
+from vlmd.supervisor.fleet.slot import Lost, Patience, Slot, SlotState
 
 MODEL = ModelSpec(name="m", path="/m", revision="r", family="f", precision="auto", max_batch=2, threads=1)
 

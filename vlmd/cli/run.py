@@ -16,7 +16,7 @@ from vlmd.cli.progress import Watcher
 from vlmd.config import Settings, load_settings
 from vlmd.store import reader
 from vlmd.supervisor.daemon import Daemon
-from vlmd.supervisor.fleet import NoWorkers
+from vlmd.supervisor.fleet.fleet import NoWorkers
 
 _PROGRESS_SECONDS = 2.0
 

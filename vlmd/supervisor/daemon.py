@@ -13,10 +13,10 @@ from vlmd.config import Settings
 from vlmd.core.errors import VlmdError
 from vlmd.core.messages import ModelSpec
 from vlmd.store import Store, windows
-from vlmd.supervisor.control import Control
-from vlmd.supervisor.devices import discover
+from vlmd.supervisor.api.server import Api
+from vlmd.supervisor.devices.discovery import discover
+from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.models import model_spec
-from vlmd.supervisor.nvml import Nvml
 from vlmd.supervisor.parts import Parts, wire
 from vlmd.supervisor.process import python
 
@@ -55,7 +55,7 @@ class Daemon:
     async def _serve(self, parts: Parts) -> None:
         """Run every part until told to stop. A part that fails takes the daemon down: half a daemon helps nobody."""
         self._listen_to_signals(parts)
-        running = (Control(parts), parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints)
+        running = (Api(parts), parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints)
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(part.run()) for part in running]

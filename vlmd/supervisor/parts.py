@@ -9,10 +9,10 @@ from vlmd.config import Settings
 from vlmd.core.messages import ModelSpec
 from vlmd.inbox import Inbox
 from vlmd.store import Store
-from vlmd.supervisor.devices import Device
-from vlmd.supervisor.fleet import Fleet
+from vlmd.supervisor.devices.discovery import Device
+from vlmd.supervisor.devices.nvml import Nvml
+from vlmd.supervisor.fleet.fleet import Fleet
 from vlmd.supervisor.merging import Mergers
-from vlmd.supervisor.nvml import Nvml
 from vlmd.supervisor.planning import Planner
 
 

@@ -23,12 +23,12 @@ from vlmd.core.video import FileRef, VideoIndex
 from vlmd.core.windows import Window, plan_windows
 from vlmd.media.client import Decoder
 from vlmd.media.opening import identify
-from vlmd.supervisor.devices import discover
+from vlmd.supervisor.devices.discovery import discover
+from vlmd.supervisor.devices.nvml import Nvml
+from vlmd.supervisor.fleet.slot import WORKER_ENVIRONMENT
 from vlmd.supervisor.models import model_spec
-from vlmd.supervisor.nvml import Nvml
 from vlmd.supervisor.planning import make_recipe
 from vlmd.supervisor.process import Child, python
-from vlmd.supervisor.slot import WORKER_ENVIRONMENT
 
 
 class Trial:

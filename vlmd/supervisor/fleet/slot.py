@@ -27,9 +27,9 @@ from vlmd.core.messages import (
     WindowAnswered,
     WindowFailed,
 )
-from vlmd.supervisor.devices import Device
+from vlmd.supervisor.devices.discovery import Device
+from vlmd.supervisor.fleet.restart import Parked, Restarts
 from vlmd.supervisor.process import Child
-from vlmd.supervisor.restart import Parked, Restarts
 
 logger = logging.getLogger("vlmd.worker")
 

@@ -12,12 +12,12 @@ from vlmd.config import Settings
 from vlmd.core.errors import Code, Failure, VlmdError
 from vlmd.core.messages import LeaseEnded, ModelSpec, Ready, RunWindows, WindowAnswered, WindowFailed
 from vlmd.store import Store, jobs, windows
-from vlmd.supervisor import scheduler
-from vlmd.supervisor.checkpoints import Checkpoints
-from vlmd.supervisor.devices import Device
-from vlmd.supervisor.rate import Rate
-from vlmd.supervisor.restart import Restarts
-from vlmd.supervisor.slot import Lost, Patience, Slot, SlotState, lost_failure
+from vlmd.supervisor.devices.discovery import Device
+from vlmd.supervisor.fleet import scheduler
+from vlmd.supervisor.fleet.checkpoints import Checkpoints
+from vlmd.supervisor.fleet.rate import Rate
+from vlmd.supervisor.fleet.restart import Restarts
+from vlmd.supervisor.fleet.slot import Lost, Patience, Slot, SlotState, lost_failure
 
 logger = logging.getLogger("vlmd.fleet")
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from vlmd.config import DeviceSettings
 from vlmd.core.errors import ConfigError
-from vlmd.supervisor.nvml import Card, Nvml, NvmlError, Reading
+from vlmd.supervisor.devices.nvml import Card, Nvml, NvmlError, Reading
 
 log = logging.getLogger(__name__)
 

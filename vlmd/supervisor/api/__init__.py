@@ -1,0 +1,7 @@
+"""The control API of a running daemon.
+
+server      HTTP on a Unix socket; which groups of routes there are
+answering   what all routes share
+status      how the daemon is doing
+jobs        jobs, and `verbs`, what can be done to them
+"""

@@ -1,0 +1,53 @@
+"""What all routes share: snapshots to read from, and errors as sentences."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from vlmd.core.errors import FailureError, UsageError
+from vlmd.store import reader
+
+T = TypeVar("T")
+
+
+class NotFound(UsageError):
+    """There is no such thing."""
+
+
+async def read(database: Path, view: Callable[..., T]) -> T:
+    """Run a view on a snapshot of its own, in a thread: a long list delays nobody."""
+
+    def look() -> T:
+        with reader.snapshot(database) as db:
+            return view(db)
+
+    return await asyncio.to_thread(look)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=404)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    code = error.failure.code if isinstance(error, FailureError) else None
+    return JSONResponse({"error": str(error), "code": code}, status_code=400)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """A bug; Starlette logs its trace."""
+    return JSONResponse({"error": f"the daemon failed at this: {error!r}; see its log"}, status_code=500)
+
+
+ERRORS: dict[Any, Any] = {
+    NotFound: _not_found,
+    **dict.fromkeys((UsageError, FailureError, msgspec.DecodeError, ValueError), _refused),
+    Exception: _failed,
+}
+"""How Starlette answers what a route raises."""
