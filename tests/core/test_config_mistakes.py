@@ -92,7 +92,7 @@ def test_every_mistake_is_told_at_once() -> None:
         ({"paths": {"inbox": "/a", "results": "/a/../a/b"}}, "paths.results: lies inside the inbox"),
         (
             {"paths": {"state": "/" + "x" * 97}},
-            "paths.state: the socket's path below it would take 108 bytes",
+            f"paths.socket: /{'x' * 97}/vlmd.sock would take 108 bytes",
         ),
         (
             {"limits": {"max_windows": 1 << 20000}},

@@ -46,6 +46,8 @@ class PathSettings(Section):
     inbox: AbsolutePath = Path("~/vlmd/inbox")
     results: AbsolutePath = Path("~/vlmd/results")
     state: AbsolutePath = Path("~/.local/state/vlmd")
+    socket: AbsolutePath = Field(default=None)
+    """The control socket; below `state` unless the file says otherwise."""
 
     @field_validator("results", "state")
     @classmethod
@@ -55,20 +57,20 @@ class PathSettings(Section):
             raise ValueError("lies inside the inbox, where its files would be taken for videos; choose another folder")
         return value
 
-    @field_validator("state")
+    @field_validator("socket", mode="before")
+    @classmethod
+    def _beside_the_database(cls, value: object, info: ValidationInfo) -> object:
+        return info.data.get("state", Path("/")) / "vlmd.sock" if value is None else value
+
+    @field_validator("socket")
     @classmethod
     def _socket_fits(cls, value: Path) -> Path:
-        size = len(os.fsencode(value / "vlmd.sock"))
+        size = len(os.fsencode(value))
         if size > SOCKET_PATH_BYTES:
             raise ValueError(
-                f"the socket's path below it would take {size} bytes, and Linux allows {SOCKET_PATH_BYTES}; "
-                "choose a shorter path"
+                f"{value} would take {size} bytes, and Linux allows {SOCKET_PATH_BYTES}; choose a shorter one"
             )
         return value
-
-    @property
-    def socket(self) -> Path:
-        return self.state / "vlmd.sock"
 
     @property
     def database(self) -> Path:
