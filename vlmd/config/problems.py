@@ -38,8 +38,9 @@ _EXPECTED: dict[str, str] = {
 
 
 def explain(error: ValidationError) -> list[str]:
-    """One line for every mistake pydantic found."""
-    return [_sentence(details) for details in error.errors(include_url=False)]
+    """One line for every mistake pydantic found; a default that only follows from another mistake is none."""
+    found = error.errors(include_url=False)
+    return [_sentence(details) for details in found if details["type"] != "default_factory_not_called"]
 
 
 def unresolved_names(data: Mapping[str, Any]) -> list[str]:

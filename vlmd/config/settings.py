@@ -46,7 +46,7 @@ class PathSettings(Section):
     inbox: AbsolutePath = Path("~/vlmd/inbox")
     results: AbsolutePath = Path("~/vlmd/results")
     state: AbsolutePath = Path("~/.local/state/vlmd")
-    socket: AbsolutePath = Field(default=None)
+    socket: AbsolutePath = Field(default_factory=lambda known: known["state"] / "vlmd.sock")
     """The control socket; below `state` unless the file says otherwise."""
 
     @field_validator("results", "state")
@@ -56,11 +56,6 @@ class PathSettings(Section):
         if inbox is not None and value.is_relative_to(inbox):
             raise ValueError("lies inside the inbox, where its files would be taken for videos; choose another folder")
         return value
-
-    @field_validator("socket", mode="before")
-    @classmethod
-    def _beside_the_database(cls, value: object, info: ValidationInfo) -> object:
-        return info.data.get("state", Path("/")) / "vlmd.sock" if value is None else value
 
     @field_validator("socket")
     @classmethod
