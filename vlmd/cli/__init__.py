@@ -24,6 +24,9 @@ _COMMANDS = {
     "retry": "queue",
     "cancel": "queue",
     "merge": "queue",
+    "pause": "devices",
+    "drain": "devices",
+    "resume": "devices",
     "try": "trial",
     "demo": "demo",
 }

@@ -71,6 +71,12 @@ class Client:
     def act(self, job_id: int, verb: str, body: dict[str, Any] | None = None) -> None:
         self._json("POST", f"/v1/jobs/{job_id}/{verb}", json=body or {})
 
+    def devices(self, verb: str, names: list[str] | None) -> list[dict[str, Any]]:
+        """Pause, drain or resume these devices, None: all; returns their entries as they are now."""
+        answer: dict[str, Any] = self._json("POST", f"/v1/devices/{verb}", json={"devices": names})
+        devices: list[dict[str, Any]] = answer["devices"]
+        return devices
+
     def _json(self, method: str, path: str, **options: Any) -> Any:
         try:
             response = self._http.request(method, path, **options)

@@ -100,6 +100,10 @@ def _print_problems(document: dict[str, Any]) -> None:
     for device in document["devices"]:
         if device["reason"]:
             click.echo(f"{device['name']}: {device['reason']}")
+    if document["gpu_health_problem"]:
+        click.echo(f"the GPUs' health is not known: {document['gpu_health_problem']}")
+    for model in document["unloadable"]:
+        click.echo(f"jobs for {model['model']} wait: it cannot be loaded: {model['reason']} ({model['remedy']})")
     for job in document["failed"]:
         click.echo(f"job {job['id']} {job['name']}: {job['code']}: {job['reason']} ({job['remedy']})")
     for file in document["refused"]:

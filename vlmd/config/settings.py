@@ -75,6 +75,7 @@ class PathSettings(Section):
 class DeviceSettings(Section):
     use: Devices = "auto"
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    idle_unload_seconds: Seconds | None = None
 
 
 class InboxSettings(Section):

@@ -49,6 +49,7 @@ class Code(StrEnum):
     GENERATION_FAILED = "generation-failed"
     WRONG_FRAMES = "wrong-frames"
     MODEL_CANNOT_LOAD = "model-cannot-load"
+    MODEL_TOO_LARGE = "model-too-large"
     GPU_UNUSABLE = "gpu-unusable"
     # a job
     CANCELLED = "cancelled"
@@ -79,7 +80,8 @@ REMEDY: dict[Code, str] = {
     Code.NON_FINITE: 'the model computed NaN; try precision = "bf16" or "fp32", then `vlmd retry`',
     Code.GENERATION_FAILED: "see the log for what the model raised, then `vlmd retry`",
     Code.WRONG_FRAMES: "the worker answered for other frames than planned; report this, then `vlmd retry`",
-    Code.MODEL_CANNOT_LOAD: "check the model's path and files, then restart the daemon",
+    Code.MODEL_CANNOT_LOAD: "check the model's path and files, then `vlmd resume` the device",
+    Code.MODEL_TOO_LARGE: "use a smaller model, a lower precision, or a GPU with more memory",
     Code.GPU_UNUSABLE: "install a torch build that fits the driver, or set devices.use",
     Code.CANCELLED: "`vlmd retry` takes it up again; what was answered is kept",
     Code.MERGER_FAILED: "see the log, then `vlmd merge`",

@@ -108,6 +108,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     max_batch: int
     threads: int
     """torch threads of a worker on the CPU."""
+    weight_bytes: int = 0
+    """What its weights take on a GPU; 0 where its files do not say."""
 
 
 class LoadModel(Message, frozen=True):

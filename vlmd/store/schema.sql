@@ -118,6 +118,9 @@ CREATE TABLE windows (
 CREATE INDEX windows_by_state ON windows (job_id, state, idx);
 CREATE INDEX windows_by_lease ON windows (lease) WHERE lease IS NOT NULL;
 
+-- Devices that were sent to rest, by UUID (a GPU) or name; they stay so over a restart, until they are resumed.
+CREATE TABLE paused_devices (device TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;
+
 -- Every change of state of anything, in order: what happened, when, and why.
 CREATE TABLE transitions (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

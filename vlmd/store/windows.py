@@ -26,6 +26,8 @@ class OpenJob(msgspec.Struct, frozen=True):
     pending: int
     from_start: bool
     """Decoding can only begin at the beginning of the file: short leases would decode the same again and again."""
+    priority: int = 0
+    created_at: int = 0
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -47,16 +49,18 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 async def open_jobs(db: aiosqlite.Connection, limit: int = 64) -> list[OpenJob]:
-    """The first jobs of the queue that have windows to give out."""
+    """The queue's first jobs of every model that have windows to give out, in its order."""
     rows = await every(
         db,
-        "SELECT id, model, total - leased - answered - failed AS pending,"
-        " NOT EXISTS (SELECT 1 FROM windows WHERE job_id = jobs.id AND seek IS NOT NULL) AS from_start"
-        " FROM jobs WHERE state IN ('queued', 'running') AND total - leased - answered - failed > 0"
-        " ORDER BY priority DESC, id LIMIT ?",
+        "SELECT id, model, pending, priority, created_at,"
+        " NOT EXISTS (SELECT 1 FROM windows WHERE job_id = open.id AND seek IS NOT NULL) AS from_start"
+        " FROM (SELECT *, total - leased - answered - failed AS pending,"
+        "              row_number() OVER (PARTITION BY model ORDER BY priority DESC, id) AS place FROM jobs"
+        "       WHERE state IN ('queued', 'running') AND total - leased - answered - failed > 0) AS open"
+        " WHERE place <= ? ORDER BY priority DESC, id",
         (limit,),
     )
-    return [OpenJob(row["id"], row["model"], row["pending"], bool(row["from_start"])) for row in rows]
+    return [_open_job(row) for row in rows]
 
 
 async def lease(
@@ -185,10 +189,29 @@ async def all_ended(db: aiosqlite.Connection) -> bool:
     return await one(db, f"SELECT 1 FROM jobs WHERE state IN ({marks}) LIMIT 1") is None
 
 
+async def only_windows_left(db: aiosqlite.Connection) -> bool:
+    """There is something left to do, and all of it waits for workers."""
+    left = await every(
+        db, "SELECT DISTINCT state FROM jobs WHERE state IN ('indexing', 'merging', 'queued', 'running')"
+    )
+    return bool(left) and {row["state"] for row in left} <= {"queued", "running"}
+
+
 async def recover(db: aiosqlite.Connection, now: int) -> int:
     """After a crash nobody holds a lease: every leased window is queued again. Returns how many."""
     return await change(
         db, "UPDATE windows SET state = 'queued', lease = NULL, changed_at = ? WHERE state = 'leased'", (now,)
+    )
+
+
+def _open_job(row: aiosqlite.Row) -> OpenJob:
+    return OpenJob(
+        id=row["id"],
+        model=row["model"],
+        pending=row["pending"],
+        from_start=bool(row["from_start"]),
+        priority=row["priority"],
+        created_at=row["created_at"],
     )
 
 

@@ -55,7 +55,7 @@ class Daemon:
     async def _serve(self, parts: Parts) -> None:
         """Run every part until told to stop. A part that fails takes the daemon down: half a daemon helps nobody."""
         self._listen_to_signals(parts)
-        running = (Api(parts), parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints)
+        running = (Api(parts), parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints, parts.health)
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(part.run()) for part in running]
@@ -92,11 +92,14 @@ class Daemon:
         self._stopping.set()
 
     async def _end_when_done(self, parts: Parts) -> None:
-        """With `once`: stop when the inbox was looked through and no job is left to do."""
+        """With `once`: stop when the inbox was looked through and no job is left to do, or none can go on."""
         while self._once and not self._stopping.is_set():
             await asyncio.sleep(_DONE_CHECK_SECONDS)
             if await _all_done(parts):
                 logger.info("everything is done")
+                self._stopping.set()
+            elif reason := await _why_nothing_moves(parts):
+                logger.error("not everything is done, and nothing can go on: %s", reason)
                 self._stopping.set()
 
 
@@ -110,6 +113,14 @@ async def _recover(parts: Parts) -> None:
 async def _all_done(parts: Parts) -> bool:
     inbox = parts.inbox
     return inbox.looks > 0 and not inbox.settling and await parts.store.write(windows.all_ended)
+
+
+async def _why_nothing_moves(parts: Parts) -> str | None:
+    """Why the jobs that are left wait for a person; None while anything else is going on."""
+    inbox = parts.inbox
+    if inbox.looks == 0 or inbox.settling or not await parts.store.write(windows.only_windows_left):
+        return None
+    return parts.fleet.why_nothing_moves({job.model for job in await parts.store.write(windows.open_jobs)})
 
 
 def _model_specs(settings: Settings) -> Mapping[str, ModelSpec]:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from vlmd.config import ModelSettings
 from vlmd.core.errors import ConfigError
+from vlmd.core.memory import Stored, weight_bytes
 from vlmd.core.messages import ModelSpec
 
 logger = logging.getLogger("vlmd.models")
@@ -23,6 +26,8 @@ logger = logging.getLogger("vlmd.models")
 _MEANINGLESS = {".md", ".txt", ".png", ".jpg", ".gitattributes"}
 """Files of these kinds, but for the tokenizer's own text files, say nothing about answers."""
 _CHUNK = 1 << 22
+_LARGEST_HEADER = 100_000_000
+"""Of a safetensors file, in bytes, as its format has it."""
 
 
 def model_spec(name: str, settings: ModelSettings, threads: int, cache: Path) -> ModelSpec:
@@ -37,6 +42,7 @@ def model_spec(name: str, settings: ModelSettings, threads: int, cache: Path) ->
         precision=settings.precision,
         max_batch=settings.max_batch,
         threads=threads,
+        weight_bytes=weight_bytes(_stored(folder), settings.precision),
     )
 
 
@@ -54,6 +60,42 @@ def _architecture(name: str, folder: Path) -> str:
         raise ConfigError([f"{where}: {folder} holds no config.json; expected a folder with a checkpoint"]) from None
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise ConfigError([f"{where}: {folder}/config.json names no architecture ({error!r})"]) from error
+
+
+def _stored(folder: Path) -> dict[str, Stored]:
+    """The weights by type, from the headers of the files that are loaded; nothing where they cannot be read.
+
+    What is wrong with such files is for the worker to say, which loads them.
+    """
+    kinds: dict[str, Stored] = {}
+    try:
+        for path in _weight_files(folder):
+            for tensor in _header(path).values():
+                kind, (begin, end) = tensor["dtype"], tensor["data_offsets"]
+                known = kinds.get(kind, Stored(0, 0))
+                kinds[kind] = Stored(known.elements + math.prod(tensor["shape"]), known.bytes + end - begin)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        logger.warning("%s: the size of its weights is not known: %r", folder, error)
+        return {}
+    return kinds
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        return sorted({folder / name for name in json.loads(index.read_text())["weight_map"].values()})
+    return list(folder.glob("model.safetensors"))
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """What a safetensors file says of its tensors."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > _LARGEST_HEADER:
+            raise ValueError(f"{path.name} begins with a header of {size} bytes")
+        header: dict[str, Any] = json.loads(file.read(size))
+    header.pop("__metadata__", None)
+    return header
 
 
 def _revision(folder: Path, cache: Path) -> str:

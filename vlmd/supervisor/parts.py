@@ -10,6 +10,7 @@ from vlmd.core.messages import ModelSpec
 from vlmd.inbox import Inbox
 from vlmd.store import Store
 from vlmd.supervisor.devices.discovery import Device
+from vlmd.supervisor.devices.health import Health
 from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.fleet.fleet import Fleet
 from vlmd.supervisor.merging import Mergers
@@ -24,6 +25,7 @@ class Parts:
     nvml: Nvml
     planner: Planner
     fleet: Fleet
+    health: Health
     mergers: Mergers
     inbox: Inbox
     changed: Callable[[], None]
@@ -52,7 +54,8 @@ def wire(
             fleet.cancel(job)
 
     planner = Planner(settings, store, models, changed)
-    fleet = Fleet(settings, store, models, devices, worker_command, changed)
+    fleet = Fleet(settings, store, models, devices, nvml, worker_command, changed)
+    health = Health(devices, nvml, fleet.park)
     mergers = Mergers(settings, store, changed)
     inbox = Inbox(settings, store, changed, voided)
-    return Parts(settings, store, devices, nvml, planner, fleet, mergers, inbox, changed, voided)
+    return Parts(settings, store, devices, nvml, planner, fleet, health, mergers, inbox, changed, voided)

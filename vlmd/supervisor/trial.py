@@ -25,7 +25,7 @@ from vlmd.media.client import Decoder
 from vlmd.media.opening import identify
 from vlmd.supervisor.devices.discovery import discover
 from vlmd.supervisor.devices.nvml import Nvml
-from vlmd.supervisor.fleet.slot import WORKER_ENVIRONMENT
+from vlmd.supervisor.fleet.worker import WORKER_ENVIRONMENT
 from vlmd.supervisor.models import model_spec
 from vlmd.supervisor.planning import make_recipe
 from vlmd.supervisor.process import Child, python

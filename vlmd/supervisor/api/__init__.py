@@ -3,5 +3,6 @@
 server      HTTP on a Unix socket; which groups of routes there are
 answering   what all routes share
 status      how the daemon is doing
+devices     pausing, draining and resuming them
 jobs        jobs, and `verbs`, what can be done to them
 """

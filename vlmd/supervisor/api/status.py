@@ -53,6 +53,11 @@ class _Status:
                 "problem": parts.inbox.problem,
                 "looks": parts.inbox.looks,
             },
+            "gpu_health_problem": parts.health.problem,
+            "unloadable": [
+                {"model": name, "reason": failure.reason, "remedy": failure.remedy}
+                for name, failure in parts.fleet.unloadable().items()
+            ],
             "sandbox_missing": parts.planner.sandbox_missing,
             "indexing": {str(job): count for job, count in parts.planner.bytes_read.items()},
         }
@@ -64,6 +69,8 @@ def _device(slot: Slot, reading: dict[str, Any]) -> dict[str, Any]:
         "name": slot.name,
         "label": slot.device.label,
         "state": slot.state,
+        "paused": slot.paused,
+        "needs_bytes": slot.needs if slot.device.uuid else None,
         "reason": slot.reason,
         "stage": slot.stage,
         "pid": slot.pid,

@@ -44,6 +44,11 @@ class Device:
     """What its worker's environment must say, so that it sees this device and no other."""
 
     @property
+    def key(self) -> str:
+        """What it is remembered by over a restart: numbers depend on what else is visible."""
+        return self.uuid or self.name
+
+    @property
     def torch_name(self) -> str:
         """The device as its worker sees it: the environment shows it one GPU at most."""
         return "cuda:0" if self.kind == "cuda" else "cpu"

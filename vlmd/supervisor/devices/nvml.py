@@ -45,10 +45,13 @@ class Reading:
 
     memory_used: int | None = None
     """Bytes, of all programs on the device."""
+    memory_free: int | None = None
     utilisation: int | None = None
     """Percent of the last moment in which the device computed."""
     temperature: int | None = None
     """Degrees Celsius."""
+    slowed: str | None = None
+    """Why the GPU runs slower than it could, where that is not its own choice."""
     problem: str | None = None
 
 
@@ -62,16 +65,17 @@ class Nvml:
 
     async def cards(self) -> list[Card]:
         """Every GPU in PCI order. Raises `NvmlError`."""
-        return await self._ask(_list_cards)
+        return await self.ask(_list_cards)
 
     async def readings(self, uuids: Sequence[str]) -> dict[str, Reading]:
         """How these GPUs are doing. Never raises `NvmlError`: the readings say what is wrong."""
         try:
-            return await self._ask(lambda: _read_cards(uuids))
+            return await self.ask(lambda: _read_cards(uuids))
         except NvmlError as error:
             return dict.fromkeys(uuids, Reading(problem=str(error)))
 
-    async def _ask(self, question: Callable[[], T]) -> T:
+    async def ask(self, question: Callable[[], T]) -> T:
+        """What `question` says, asked in the thread. Raises `NvmlError`."""
         async with self._one_at_a_time:
             if self._unanswered:
                 raise NvmlError("the NVIDIA driver hangs: an earlier question is still not answered")
@@ -109,7 +113,7 @@ class Nvml:
 
 
 @contextmanager
-def _library() -> Iterator[None]:
+def library() -> Iterator[None]:
     """NVML, loaded and initialised; its errors as `NvmlError`."""
     try:
         pynvml.nvmlInit()
@@ -126,7 +130,7 @@ def _library() -> Iterator[None]:
 
 
 def _list_cards() -> list[Card]:
-    with _library():
+    with library():
         return [_card(index) for index in range(pynvml.nvmlDeviceGetCount())]
 
 
@@ -138,14 +142,14 @@ def _card(index: int) -> Card:
             index=index,
             uuid=pynvml.nvmlDeviceGetUUID(handle),
             label=pynvml.nvmlDeviceGetName(handle),
-            memory_total=_supported(lambda: pynvml.nvmlDeviceGetMemoryInfo(handle).total),
-            problem=MIG_REFUSAL if _supported(lambda: pynvml.nvmlDeviceGetMigMode(handle)[0]) else None,
+            memory_total=supported(lambda: pynvml.nvmlDeviceGetMemoryInfo(handle).total),
+            problem=MIG_REFUSAL if supported(lambda: pynvml.nvmlDeviceGetMigMode(handle)[0]) else None,
         )
     except pynvml.NVMLError as error:
         return Card(index=index, problem=f"the NVIDIA driver says: {error}")
 
 
-def _supported(read: Callable[[], int]) -> int | None:
+def supported(read: Callable[[], int]) -> int | None:
     """What `read` returns; None where this kind of GPU, or this driver, knows no such thing."""
     try:
         return int(read())
@@ -154,7 +158,7 @@ def _supported(read: Callable[[], int]) -> int | None:
 
 
 def _read_cards(uuids: Sequence[str]) -> dict[str, Reading]:
-    with _library():
+    with library():
         return {uuid: _read_card(uuid) for uuid in uuids}
 
 
@@ -165,18 +169,34 @@ def _read_card(uuid: str) -> Reading:
         return Reading(problem=f"the NVIDIA driver says: {error}")
     problems: list[str] = []
 
-    def attempt(what: str, read: Callable[[], int]) -> int | None:
+    def attempt(what: str, read: Callable[[], T]) -> T | None:
         try:
-            return int(read())
+            return read()
         except pynvml.NVMLError as error:
             problems.append(f"{what}: {error}")
             return None
 
+    memory = attempt("memory", lambda: pynvml.nvmlDeviceGetMemoryInfo(handle))
     return Reading(
-        memory_used=attempt("memory", lambda: pynvml.nvmlDeviceGetMemoryInfo(handle).used),
-        utilisation=attempt("utilisation", lambda: pynvml.nvmlDeviceGetUtilizationRates(handle).gpu),
+        memory_used=None if memory is None else int(memory.used),
+        memory_free=None if memory is None else int(memory.free),
+        utilisation=attempt("utilisation", lambda: int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)),
         temperature=attempt(
-            "temperature", lambda: pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)
+            "temperature", lambda: int(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))
         ),
+        slowed=attempt("clocks", lambda: _slowed(handle)),
         problem="; ".join(problems) or None,
     )
+
+
+_SLOWED_BY = {
+    pynvml.nvmlClocksThrottleReasonSwThermalSlowdown: "heat",
+    pynvml.nvmlClocksThrottleReasonHwThermalSlowdown: "heat",
+    pynvml.nvmlClocksThrottleReasonHwPowerBrakeSlowdown: "the power supply",
+    pynvml.nvmlClocksThrottleReasonHwSlowdown: "its hardware",
+}
+
+
+def _slowed(handle: object) -> str | None:
+    reasons = supported(lambda: pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)) or 0
+    return ", ".join(dict.fromkeys(by for bit, by in _SLOWED_BY.items() if reasons & bit)) or None

@@ -1,8 +1,14 @@
 """The workers: one process per device, kept alive, given windows, heard.
 
-fleet         all workers: windows are given out here, answers come in
-slot          one device: keeps one worker alive on it
-scheduler     pure: which job next, and how many windows at once
+fleet         all workers: kept alive, paused, parked; answers come in here
+giving        windows are given out, and models chosen
+slot          one device: a worker on it, or the reason why there is none
+worker        one worker process, from its start to its end
+states        what a device can be doing
+steps         pure: what comes next for a device without a worker
+held          pure: the leases a worker has
+patience      pure: after how much silence a worker hangs
+scheduler     pure: which job and which model next, and how many windows at once
 restart       pure: when a worker that ended is started again
 rate          pure: windows per second
 checkpoints   answers that arrive together are written together

@@ -1,29 +1,33 @@
-"""All workers: gives them windows, takes their answers, gives back what a lost one held."""
+"""All workers: kept alive, paused and parked, heard; what a lost one held is given out again."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vlmd.clock import now_ms
 from vlmd.config import Settings
-from vlmd.core.errors import Code, Failure, VlmdError
-from vlmd.core.messages import LeaseEnded, ModelSpec, Ready, RunWindows, WindowAnswered, WindowFailed
+from vlmd.core.errors import Code, Failure, UsageError, VlmdError
+from vlmd.core.messages import LeaseEnded, ModelSpec, Ready, WindowAnswered, WindowFailed
 from vlmd.store import Store, jobs, windows
+from vlmd.store import devices as stored_devices
 from vlmd.supervisor.devices.discovery import Device
-from vlmd.supervisor.fleet import scheduler
+from vlmd.supervisor.devices.memory import memory_of
+from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.fleet.checkpoints import Checkpoints
+from vlmd.supervisor.fleet.giving import Giver
+from vlmd.supervisor.fleet.patience import Patience
 from vlmd.supervisor.fleet.rate import Rate
 from vlmd.supervisor.fleet.restart import Restarts
-from vlmd.supervisor.fleet.slot import Lost, Patience, Slot, SlotState, lost_failure
+from vlmd.supervisor.fleet.slot import Slot
+from vlmd.supervisor.fleet.states import Lost, SlotState
+from vlmd.supervisor.fleet.worker import Told
 
 logger = logging.getLogger("vlmd.fleet")
 
-
-_SHARE_OF_PICTURES = 4
-"""The pictures of one lease take at most this part of what a decoder may use."""
+_WATCH_SECONDS = 1.0
 
 
 class NoWorkers(VlmdError):
@@ -39,15 +43,15 @@ class Fleet:
         store: Store,
         models: Mapping[str, ModelSpec],
         devices: Sequence[Device],
+        nvml: Nvml,
         command: Sequence[str],
         changed: Callable[[], None],
     ) -> None:
         limits = settings.limits
         self._limits = limits
         self._store = store
-        self._models = models
         self._changed = changed
-        self._work = asyncio.Event()
+        self._hopeless: str | None = None
         self.rate = Rate()
         self.checkpoints = Checkpoints(store, self._committed, limits.window_failures)
         first = models[next(iter(settings.pipelines.values())).model]
@@ -55,30 +59,38 @@ class Fleet:
             Slot(
                 device=device,
                 model=first,
+                models=models,
                 command=command,
                 patience=Patience(limits.load_seconds, limits.progress_seconds),
                 restarts=Restarts(limits.start_failures),
                 hear=self._hear,
                 lose=self._lose,
+                measure=lambda device: memory_of(device, nvml),
+                rested=self._rested,
+                idle_unload=settings.devices.idle_unload_seconds,
             )
             for device in devices
         ]
+        self._giver = Giver(limits, store, models, self.slots)
+        self._watch_seconds = min(_WATCH_SECONDS, min(limits.load_seconds, limits.progress_seconds) / 4)
 
     async def run(self) -> None:
         """Until every worker is stopped. Raises `NoWorkers` when all are parked."""
+        paused = await self._store.write(stored_devices.paused)
+        for slot in self.slots:
+            slot.paused = slot.device.key in paused
         async with asyncio.TaskGroup() as tasks:
             lives = [tasks.create_task(slot.live()) for slot in self.slots]
-            helpers = [tasks.create_task(self._give_out()), tasks.create_task(self._watch())]
+            helpers = [tasks.create_task(self._giver.run()), tasks.create_task(self._watch(lives))]
             await asyncio.wait(lives)
             for helper in helpers:
                 helper.cancel()
-        parked = [slot for slot in self.slots if slot.state == SlotState.PARKED]
-        if len(parked) == len(self.slots):
-            raise NoWorkers("; ".join(f"{slot.name}: {slot.reason}" for slot in parked))
+        if self._hopeless is not None:
+            raise NoWorkers(self._hopeless)
 
     def wake(self) -> None:
         """There may be windows to give out."""
-        self._work.set()
+        self._giver.wake()
 
     def stop(self) -> None:
         for slot in self.slots:
@@ -93,59 +105,75 @@ class Fleet:
         for slot in self.slots:
             slot.cancel(job)
 
-    async def _give_out(self) -> None:
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            for _ in range(scheduler.LEASES_AHEAD):
-                for slot in self._free():
-                    await self._assign(slot)
+    # --- devices that rest ----------------------------------------------------------------------------------
 
-    def _free(self) -> list[Slot]:
-        """Workers that can take a lease, those with least to do first."""
-        able = [s for s in self.slots if s.state in (SlotState.IDLE, SlotState.BUSY) and not s.stopping]
-        return sorted((s for s in able if s.has_room(scheduler.LEASES_AHEAD)), key=lambda s: len(s.leases))
+    async def pause(self, names: Sequence[str] | None, drain: bool) -> list[Slot]:
+        """These devices (None: all) get no further windows and are released; over a restart, too."""
+        slots = self._named(names)
+        await self._store.write(stored_devices.pause, [slot.device.key for slot in slots], now_ms())
+        for slot in slots:
+            slot.pause(drain)
+        return slots
 
-    async def _assign(self, slot: Slot) -> None:
-        open_jobs = await self._store.write(windows.open_jobs)
-        job = scheduler.choose_job(open_jobs, slot.model.name)
-        if job is None:
-            wanted = scheduler.next_model(open_jobs, slot.model.name)
-            model = self._models.get(wanted or "")
-            if model is not None and not slot.leases and slot.state == SlotState.IDLE:
-                slot.swap(model)
-            return
-        serving = sum(1 for other in self.slots if other.ready and other.model.name == job.model)
-        size = scheduler.lease_size(job, open_jobs, serving, slot.model.max_batch, self._limits.lease_windows)
-        memory = self._limits.decoder_memory_bytes // _SHARE_OF_PICTURES
-        lease = await self._store.write(windows.lease, job.id, slot.name, size, now_ms(), not slot.leases, memory)
-        if lease is None:
-            return
-        if not slot.give(self._run(lease), alone=lease.suspect):
-            await self._give_back([lease.id], [], Failure(Code.WORKER_LOST, "the worker went away before it began"))
+    async def resume(self, names: Sequence[str] | None) -> list[Slot]:
+        """These devices (None: all) work again, whatever kept them from it."""
+        slots = self._named(names)
+        await self._store.write(stored_devices.resume, [slot.device.key for slot in slots])
+        for slot in slots:
+            slot.resume()
+        self.wake()
+        return slots
 
-    def _run(self, lease: windows.Lease) -> RunWindows:
-        return RunWindows(
-            lease=lease.id,
-            job=lease.job,
-            file=lease.file,
-            width=lease.facts.width,
-            height=lease.facts.height,
-            rotation=lease.facts.rotation,
-            windows=lease.windows,
-            recipe=lease.recipe,
-            limits=self._limits.for_decoder(),
-        )
+    async def park(self, name: str, reason: str) -> None:
+        """This device is sick; the others go on."""
+        for slot in self._named([name]):
+            await slot.park(reason)
 
-    async def _watch(self) -> None:
+    def _named(self, names: Sequence[str] | None) -> list[Slot]:
+        if names is None:
+            return self.slots
+        known = {key: slot for slot in self.slots for key in (slot.device.key, slot.name)}
+        if unknown := [name for name in names if name not in known]:
+            there = ", ".join(slot.name for slot in self.slots)
+            raise UsageError(f"there is no device {', '.join(unknown)}; there is {there}")
+        return list(dict.fromkeys(known[name] for name in names))
+
+    def unloadable(self) -> dict[str, Failure]:
+        """Models that some device could not load and none has loaded, with the reason."""
+        loaded = {slot.model.name for slot in self.slots if slot.ready}
+        refused = {name: failure for slot in self.slots for name, failure in slot.refused.items()}
+        return {name: failure for name, failure in refused.items() if name not in loaded}
+
+    def why_nothing_moves(self, open_models: Iterable[str]) -> str | None:
+        """Why jobs for these models wait for a person; None if anybody serves, or will serve, one of them."""
+        resting = [slot for slot in self.slots if slot.state in (SlotState.PAUSED, SlotState.PARKED)]
+        awake = [slot for slot in self.slots if slot not in resting]
+        if not awake:
+            return "; ".join(f"{slot.name} is {slot.state}: {slot.reason}" for slot in resting)
+        hopeless = {name: slot.refused[name] for slot in awake for name in open_models if name in slot.refused}
+        if any(slot.leases for slot in awake) or any(set(open_models) - slot.refused.keys() for slot in awake):
+            return None
+        return "; ".join(f"{name} cannot be loaded: {why.reason} ({why.remedy})" for name, why in hopeless.items())
+
+    def _rested(self) -> None:
+        """A device has no worker now. With every one parked there is nothing left to live for."""
+        self.wake()
+        if all(slot.state == SlotState.PARKED and not slot.stuck for slot in self.slots):
+            self._hopeless = "; ".join(f"{slot.name}: {slot.reason}" for slot in self.slots)
+            self.stop()
+
+    async def _watch(self, lives: Sequence[asyncio.Task[None]]) -> None:
         """Look for workers without progress, often enough for the shortest limit."""
-        period = min(1.0, min(self._limits.load_seconds, self._limits.progress_seconds) / 4)
         while True:
-            await asyncio.sleep(period)
-            for slot in self.slots:
-                slot.check(time.monotonic())
+            await asyncio.sleep(self._watch_seconds)
+            for slot, life in zip(self.slots, lives, strict=True):
+                await slot.check(time.monotonic())
+                if slot.stopping and slot.stuck:
+                    life.cancel()
 
-    async def _hear(self, slot: Slot, message: WindowAnswered | WindowFailed | LeaseEnded | Ready) -> None:
+    # --- what workers say -----------------------------------------------------------------------------------
+
+    async def _hear(self, slot: Slot, message: Told) -> None:
         match message:
             case WindowAnswered():
                 self.checkpoints.put(windows.Delivery(slot.name, message))
@@ -175,7 +203,7 @@ class Fleet:
     async def _lose(self, lost: Lost) -> None:
         """What the worker said before it went counts; the rest is given out again."""
         await self.checkpoints.settled()
-        await self._give_back(lost.leases, lost.begun, lost_failure(lost))
+        await self._give_back(lost.leases, lost.begun, lost.failure)
         self._changed()
 
     async def _give_back(self, leases: list[int], begun: list[tuple[int, int]], failure: Failure) -> None:

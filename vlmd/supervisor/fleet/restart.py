@@ -1,7 +1,8 @@
 """When a worker that ended is started again, and when it is left alone. Pure: time is passed in, in seconds.
 
 A worker that dies at work costs little and comes back, slower each time. A worker that cannot even start
-would load its model over and over; it is parked, and a person must look.
+would load its model over and over; it is parked, and a person must look. The first restart of one that worked
+is immediate: with a single worker, nobody else could go on with what it held.
 """
 
 from __future__ import annotations
@@ -44,8 +45,12 @@ class Restarts:
 
     def __init__(self, start_failures: int) -> None:
         self._start_failures = start_failures
+        self.forget()
+
+    def forget(self) -> None:
+        """Somebody has looked: the past does not count."""
         self._failed: list[float] = []
-        self._delay = FIRST_DELAY
+        self._delay = 0.0
         self._ready_at: float | None = None
         self._last_ready = float("-inf")
         self._parked: Parked | None = None
@@ -61,14 +66,15 @@ class Restarts:
     def answered(self) -> None:
         """The worker has answered a window: it works, whatever ends it later."""
         self._failed.clear()
-        self._delay = FIRST_DELAY
+        self._delay = 0.0
 
     def exited(self, now: float, failure: Failure | None = None) -> Decision:
         """The worker ended without being asked to; `failure` is what it said if it cannot start at all."""
+        worked = self._ready_at is not None
         if self._parked is None:
             self._count(now)
             self._parked = self._verdict(failure)
-        return self._parked or Restart(now + self._next_delay())
+        return self._parked or Restart(now + self._next_delay(worked))
 
     def _count(self, now: float) -> None:
         """Take note of a failed start, or forget the past after a good run."""
@@ -76,7 +82,7 @@ class Restarts:
             self._failed.append(now)
         elif now - self._ready_at >= GOOD_RUN:
             self._failed.clear()
-            self._delay = FIRST_DELAY
+            self._delay = 0.0
         self._ready_at = None
         self._failed = [at for at in self._failed if now - at <= FAILURE_SPAN or at > self._last_ready]
 
@@ -85,9 +91,10 @@ class Restarts:
             return Parked(f"it cannot start: {failure.reason}; {failure.remedy}")
         if len(self._failed) >= self._start_failures:
             count = len(self._failed)
-            return Parked(f"{count} starts failed (limits.start_failures); see the log, then restart the daemon")
+            return Parked(f"{count} starts failed (limits.start_failures); see the log, then `vlmd resume` it")
         return None
 
-    def _next_delay(self) -> float:
-        delay, self._delay = self._delay, min(2 * self._delay, LONGEST_DELAY)
+    def _next_delay(self, worked: bool) -> float:
+        delay = self._delay if worked else max(self._delay, FIRST_DELAY)
+        self._delay = min(max(2 * delay, FIRST_DELAY), LONGEST_DELAY)
         return delay

@@ -1,13 +1,15 @@
-"""Who gets what: pure assignment of windows to workers."""
+"""Who gets what: pure assignment of windows to workers, and of models to devices."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from vlmd.store.windows import OpenJob
 
 LEASES_AHEAD = 2
 """Leases a worker holds at once: one on the device, one being decoded, so that the device never waits for pictures."""
+NEARLY_AS_OLD_MS = 600_000
+"""A job this much younger than the oldest one may go first where that saves loading another model."""
 
 
 def choose_job(jobs: Sequence[OpenJob], model: str) -> OpenJob | None:
@@ -15,11 +17,34 @@ def choose_job(jobs: Sequence[OpenJob], model: str) -> OpenJob | None:
     return next((job for job in jobs if job.model == model), None)
 
 
-def next_model(jobs: Sequence[OpenJob], resident: str) -> str | None:
-    """The model a worker should load instead of the one it has: the oldest job's, once its own has nothing to do."""
-    if not jobs or choose_job(jobs, resident) is not None:
-        return None
-    return jobs[0].model
+def next_model(jobs: Sequence[OpenJob], resident: str, elsewhere: Mapping[str, int], batch: int) -> str | None:
+    """The model a worker should load instead of the one it has; None if it should keep it.
+
+    The oldest job first; but no change while the resident model has work that is nearly as old and as urgent, nor
+    for a job that the workers `elsewhere` (model → how many) can answer in one batch each. A change is always towards
+    an older job, which is then served to its end, so that none goes back and forth.
+    """
+    mine = choose_job(jobs, resident)
+    for job in jobs:
+        if job.model == resident or (mine is not None and _nearly_as_old(mine, job)):
+            return None
+        if not _enough(jobs, job.model, elsewhere, batch):
+            return job.model
+    return None
+
+
+def _nearly_as_old(mine: OpenJob, first: OpenJob) -> bool:
+    return mine.priority >= first.priority and mine.created_at - first.created_at <= NEARLY_AS_OLD_MS
+
+
+def _enough(jobs: Sequence[OpenJob], model: str, elsewhere: Mapping[str, int], batch: int) -> bool:
+    """There are workers with this model for everything it has to do."""
+    return elsewhere.get(model, 0) * batch >= sum(job.pending for job in jobs if job.model == model)
+
+
+def model_to_load(jobs: Sequence[OpenJob], elsewhere: Mapping[str, int], batch: int) -> str | None:
+    """The model that a device without a worker should load: of the first job that has too few workers."""
+    return next((job.model for job in jobs if not _enough(jobs, job.model, elsewhere, batch)), None)
 
 
 def lease_size(job: OpenJob, jobs: Sequence[OpenJob], workers: int, batch: int, longest: int) -> int:

@@ -1,4 +1,7 @@
-"""One device and the worker on it: start, serve, notice its end, start again."""
+"""One device: a worker on it whenever there may be one, and else the reason why there is none.
+
+What comes next where there is no worker is decided in `steps`; this carries it out.
+"""
 
 from __future__ import annotations
 
@@ -6,273 +9,282 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from vlmd.core.errors import Code, Failure
-from vlmd.core.messages import (
-    BatchBegun,
-    Beat,
-    Cancel,
-    CannotStart,
-    FromWorker,
-    Gone,
-    LeaseEnded,
-    LoadModel,
-    ModelSpec,
-    Ready,
-    RunWindows,
-    Shutdown,
-    WindowAnswered,
-    WindowFailed,
-)
+from vlmd.core.memory import Memory, needed_bytes, never_fits, shortage
+from vlmd.core.messages import ModelSpec, Ready, RunWindows, WindowAnswered
 from vlmd.supervisor.devices.discovery import Device
-from vlmd.supervisor.fleet.restart import Parked, Restarts
-from vlmd.supervisor.process import Child
+from vlmd.supervisor.fleet.patience import Patience
+from vlmd.supervisor.fleet.restart import Restart, Restarts
+from vlmd.supervisor.fleet.states import ABLE, SlotState
+from vlmd.supervisor.fleet.steps import Facts, Rest, Start, Step, Stop, next_step
+from vlmd.supervisor.fleet.worker import Ended, Lose, Told, Worker
 
 logger = logging.getLogger("vlmd.worker")
 
-WORKER_ENVIRONMENT = {
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "TRANSFORMERS_VERBOSITY": "error",
-    "PYTHONUNBUFFERED": "1",
-}
-"""The daemon never touches the network, and neither does anything it starts."""
-
-
-class SlotState(StrEnum):
-    STARTING = "starting"
-    LOADING = "loading"
-    IDLE = "idle"
-    BUSY = "busy"
-    SWAPPING = "swapping"
-    RESTARTING = "restarting"
-    PARKED = "parked"
-    STOPPED = "stopped"
-
-
-_AT_SOMETHING = (SlotState.LOADING, SlotState.BUSY, SlotState.SWAPPING)
-"""States in which silence means that a worker hangs."""
-
-
-@dataclass(frozen=True)
-class Lost:
-    """A worker that ended, and what it held."""
-
-    worker: str
-    leases: list[int]
-    begun: list[tuple[int, int]]
-    reason: str
-
-
-@dataclass(frozen=True)
-class Patience:
-    """Seconds of silence after which a worker counts as hung."""
-
-    load: float
-    progress: float
-
-
-Hear = Callable[["Slot", WindowAnswered | WindowFailed | LeaseEnded | Ready], Awaitable[None]]
-Lose = Callable[[Lost], Awaitable[None]]
+Hear = Callable[["Slot", Told], Awaitable[None]]
+Measure = Callable[[Device], Awaitable[Memory | None]]
 
 
 @dataclass
 class Slot:
-    """What is known of a device's worker; `live` keeps it alive until `stop`."""
+    """What is known of a device; `live` lasts until `stop`."""
 
     device: Device
     model: ModelSpec
+    models: Mapping[str, ModelSpec]
+    """Every model it may be asked to load."""
     command: Sequence[str]
     patience: Patience
     restarts: Restarts
     hear: Hear
     lose: Lose
-    state: SlotState = SlotState.STARTING
-    reason: str | None = None
-    pid: int | None = None
-    ready: Ready | None = None
-    stage: str = ""
-    leases: dict[int, RunWindows] = field(default_factory=dict)
-    begun: set[tuple[int, int]] = field(default_factory=set)
+    measure: Measure
+    rested: Callable[[], None]
+    """Called when it has no worker, and will have none for a while."""
+    idle_unload: float | None = None
+    worker: Worker | None = None
+    refused: dict[str, Failure] = field(default_factory=dict)
+    """Models that cannot be loaded here, until somebody says `resume`."""
     answered: int = 0
     tokens: int = 0
     deaths: int = 0
-    progress_at: float = 0.0
     stopping: bool = False
-    _stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
-    _child: Child[FromWorker] | None = None
+    paused: bool = False
+    unloaded: bool = False
+    """It has no worker until there is work for one."""
+    sick: str | None = None
+    """Why the device itself cannot be trusted any more."""
+    _resting: SlotState = SlotState.STARTING
+    _reason: str | None = None
     _wanted: ModelSpec | None = None
-    _kill_reason: str | None = None
-    _alone: int | None = None
+    _start_at: float = 0.0
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    # --- how it is ------------------------------------------------------------------------------------------
 
     @property
     def name(self) -> str:
         return self.device.name
 
+    @property
+    def state(self) -> SlotState:
+        return self.worker.state if self.worker else self._resting
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is as it is, or what went wrong last."""
+        return self.worker.stuck if self.worker and self.worker.stuck else self._reason
+
+    @property
+    def stage(self) -> str:
+        return self.worker.stage if self.worker else ""
+
+    @property
+    def pid(self) -> int | None:
+        return self.worker.pid if self.worker else None
+
+    @property
+    def ready(self) -> Ready | None:
+        return self.worker.ready if self.worker else None
+
+    @property
+    def stuck(self) -> bool:
+        """Its worker was killed and does not end."""
+        return self.worker is not None and self.worker.stuck is not None
+
+    @property
+    def leases(self) -> Mapping[int, RunWindows]:
+        return self.worker.held.leases if self.worker else {}
+
+    @property
+    def needs(self) -> int:
+        """The least memory its model takes."""
+        return needed_bytes(self.model.weight_bytes)
+
+    @property
+    def serves(self) -> str | None:
+        """The model it has, or will have without anybody's doing."""
+        return (self._wanted or self.model).name if self.state in ABLE else None
+
+    # --- from start to end ----------------------------------------------------------------------------------
+
     async def live(self) -> None:
-        """Keep one worker on this device until stopped or parked."""
-        while not self.stopping:
-            failure = await self._one_life()
-            if self.stopping or self._swap():
-                continue
-            decision = self.restarts.exited(time.monotonic(), failure)
-            if isinstance(decision, Parked):
-                self._park(decision.reason)
-                return
-            self.state = SlotState.RESTARTING
-            await self._stopped_before(decision.at)
-        self.state = SlotState.STOPPED
+        """Until the daemon stops: a worker whenever there may be one, else a rest."""
+        while not isinstance(step := await self._next(), Stop):
+            if isinstance(step, Start):
+                await self._one_life()
+            else:
+                await self._rest(step)
+        self._resting = SlotState.STOPPED
+
+    async def _next(self) -> Step:
+        """What comes next; the GPU's memory is looked at only where nothing else stands in the way."""
+        self._woken.clear()
+        step = next_step(self._facts())
+        if not isinstance(step, Start):
+            return step
+        memory = await self.measure(self.device)
+        if memory is not None and never_fits(self.needs, memory):
+            self._refuse(Failure(Code.MODEL_TOO_LARGE, f"{self.model.name} {shortage(self.needs, memory)}"))
+        return next_step(self._facts(memory))
+
+    def _facts(self, memory: Memory | None = None) -> Facts:
+        return Facts(
+            now=time.monotonic(),
+            stopping=self.stopping,
+            parked=self._parked(),
+            paused=self.paused,
+            unloaded=self.unloaded,
+            start_at=self._start_at,
+            needs=self.needs,
+            memory=memory,
+        )
+
+    def _parked(self) -> str | None:
+        """Why no worker may be started before a person has looked."""
+        if self.sick is not None:
+            return self.sick
+        if self.refused.keys() >= self.models.keys():
+            return "; ".join(f"it cannot start: {why.reason}; {why.remedy}" for why in self.refused.values())
+        return self.restarts.parked.reason if self.restarts.parked else None
+
+    async def _rest(self, rest: Rest) -> None:
+        """No worker until something changes, or the time has come."""
+        if rest.state != self._resting and rest.state != SlotState.RESTARTING:
+            level = logging.ERROR if rest.state == SlotState.PARKED else logging.INFO
+            logger.log(level, "%s: %s%s", self.name, rest.state, f": {rest.reason}" if rest.reason else "")
+        self._resting, self._reason = rest.state, rest.reason or self._reason
+        self.rested()
+        with contextlib.suppress(TimeoutError):
+            left = None if rest.until is None else max(0.0, rest.until - time.monotonic())
+            await asyncio.wait_for(self._woken.wait(), left)
+
+    async def _one_life(self) -> None:
+        """Start a worker and hear it until it is gone; what was decided while it started counts."""
+        if self._resting == SlotState.WAITING:
+            self._reason = None
+        try:
+            worker = await Worker.start(self.device, self.model, self.command, self.patience, self._heard, self.lose)
+        except OSError as error:
+            self._died(Ended(f"no process can be started: {error}", asked=False, failure=None))
+            return
+        self.worker = worker
+        if not isinstance(next_step(self._facts()), Start):
+            worker.leave(SlotState.PAUSING)
+        ended = await worker.serve()
+        self.worker, self._resting = None, SlotState.RESTARTING
+        self._lived(ended)
+
+    def _lived(self, ended: Ended) -> None:
+        """A worker has ended: what follows for the next one."""
+        if self._wanted is not None:
+            self.model, self._wanted = self._wanted, None
+        elif not ended.asked:
+            self._died(ended)
+
+    def _died(self, ended: Ended) -> None:
+        self.deaths += 1
+        self._reason = ended.failure.reason if ended.failure else ended.reason
+        logger.error("%s: the worker is gone: %s", self.name, self._reason)
+        if ended.failure is not None and ended.failure.code == Code.MODEL_CANNOT_LOAD:
+            self._refuse(ended.failure)
+            return
+        decision = self.restarts.exited(time.monotonic(), ended.failure)
+        if isinstance(decision, Restart):
+            self._start_at = decision.at
+
+    def _refuse(self, failure: Failure) -> None:
+        """This model cannot be loaded here; the device is free for another one that has work."""
+        self.refused[self.model.name] = failure
+        self.unloaded, self._reason = True, f"{failure.reason} ({failure.remedy})"
+
+    # --- work -----------------------------------------------------------------------------------------------
 
     def has_room(self, most: int) -> bool:
         """It may be given another lease, so that it holds at most so many."""
-        return len(self.leases) < most and self._alone not in self.leases
+        return self.worker is not None and self.worker.takes and self.worker.held.has_room(most)
 
     def give(self, run: RunWindows, alone: bool = False) -> bool:
         """Hand the worker a lease; one that is to be `alone` is the only one until it has ended.
 
         False if there is no worker to take it (any more).
         """
-        if self._child is None or self.stopping or self.state not in (SlotState.IDLE, SlotState.BUSY):
-            return False
-        if alone:
-            self._alone = run.lease
-        if not self.leases:
-            self.progress_at = time.monotonic()
-        self.leases[run.lease] = run
-        self.state = SlotState.BUSY
-        self._send(run)
-        return True
+        return self.worker is not None and self.worker.give(run, alone)
 
     def cancel(self, job: int) -> None:
-        """Tell the worker to leave a job's leases."""
-        for lease, run in list(self.leases.items()):
-            if run.job == job:
-                self._send(Cancel(lease=lease))
+        """The worker leaves a job that has ended."""
+        if self.worker is not None:
+            self.worker.cancel(job)
 
     def swap(self, model: ModelSpec) -> None:
         """End this worker and load another model in its place."""
         logger.info("%s: loads %s instead of %s", self.name, model.name, self.model.name)
         self._wanted = model
-        self.state, self.progress_at = SlotState.SWAPPING, time.monotonic()
-        self._send(Shutdown())
+        if self.worker is not None:
+            self.worker.leave(SlotState.SWAPPING)
 
-    def stop(self) -> None:
-        """Let the worker finish the batch in hand, then end; one that is still loading has nothing in hand."""
-        self.stopping = True
-        self._stop_asked.set()
-        self._send(Shutdown())
-        if self.state == SlotState.LOADING:
-            self.kill("the daemon stops")
+    def load(self, model: ModelSpec) -> None:
+        """There is work for this model: a device that has no worker for want of work gets one."""
+        self.model, self.unloaded, self._reason = model, False, None
+        self._woken.set()
 
-    def kill(self, reason: str) -> None:
-        if self._child is not None:
-            self._kill_reason = reason
-            self._child.kill()
-
-    def check(self, now: float) -> None:
-        """Kill a worker that says nothing although it has something to do."""
-        limit = self.patience.load if self.state == SlotState.LOADING else self.patience.progress
-        if self._kill_reason is not None or self.state not in _AT_SOMETHING:
-            return
-        if now - self.progress_at > limit:
-            logger.error("%s: no progress for %.0f s while %s; killed", self.name, now - self.progress_at, self.state)
-            self._blame_first()
-            self.kill(f"it made no progress for {limit:.0f} s while {self.state}")
-
-    def _blame_first(self) -> None:
-        """A worker that hangs before it has begun a window hangs over the first one it was given."""
-        if self.leases and not self.begun:
-            first = next(iter(self.leases.values()))
-            self.begun.add((first.lease, first.windows[0].index))
-
-    async def _stopped_before(self, moment: float) -> None:
-        """Wait until `moment`, or until the daemon stops."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop_asked.wait(), max(0.0, moment - time.monotonic()))
-
-    async def _one_life(self) -> Failure | None:
-        """Start a worker and hear it until it is gone. Returns what it said if it cannot start at all."""
-        environment = {**WORKER_ENVIRONMENT, **self.device.environment}
-        try:
-            self._child = await Child.start(self.command, FromWorker, environment)
-        except OSError as error:
-            self.reason = f"no process can be started: {error}"
-            logger.error("%s: %s", self.name, self.reason)
-            return None
-        self.pid, self.ready, self._kill_reason = self._child.pid, None, None
-        self.state, self.stage, self.progress_at = SlotState.LOADING, "load", time.monotonic()
-        self._send(LoadModel(model=self.model, device=self.device.torch_name))
-        if self.stopping:
-            self._child.kill()
-        failure: Failure | None = None
-        async for message in self._child.messages():
-            self.progress_at = time.monotonic()
-            match message:
-                case CannotStart(failure=why):
-                    failure = why
-                case Gone(exit=reason):
-                    await self._gone(self._kill_reason or reason, failure)
-                case _:
-                    await self._heard(message)
-        return failure
-
-    async def _heard(self, message: FromWorker) -> None:
+    async def _heard(self, message: Told) -> None:
         match message:
-            case Beat(stage=stage):
-                self.stage = stage
-            case BatchBegun(windows=windows):
-                self.begun.update(windows)
             case Ready():
-                self.ready, self.state, self.reason = message, SlotState.IDLE, None
+                self._reason = None
                 self.restarts.ready(time.monotonic())
-                await self.hear(self, message)
-            case WindowAnswered(lease=lease, window=window, tokens=tokens):
-                self.begun.discard((lease, window))
+            case WindowAnswered(tokens=tokens):
                 self.answered += 1
                 self.tokens += len(tokens)
-                await self.hear(self, message)
-            case WindowFailed(lease=lease, window=window):
-                self.begun.discard((lease, window))
-                await self.hear(self, message)
-            case LeaseEnded(lease=lease):
-                self.leases.pop(lease, None)
-                if not self.leases:
-                    self.state = SlotState.IDLE
-                await self.hear(self, message)
-            case _:
-                logger.error("%s: unexpected message %s", self.name, type(message).__name__)
+        await self.hear(self, message)
 
-    async def _gone(self, reason: str, failure: Failure | None) -> None:
-        self.pid, self._child, self.state = None, None, SlotState.RESTARTING
-        asked_to_end = self.stopping or self._wanted is not None
-        lost = Lost(self.name, list(self.leases), [] if asked_to_end else sorted(self.begun), reason)
-        self.leases.clear()
-        self.begun.clear()
-        if not asked_to_end:
-            self.deaths += 1
-            self.reason = failure.reason if failure else reason
-            logger.error("%s: the worker is gone: %s", self.name, self.reason)
-        await self.lose(lost)
+    # --- what others decide ---------------------------------------------------------------------------------
 
-    def _swap(self) -> bool:
-        if self._wanted is None:
-            return False
-        self.model, self._wanted = self._wanted, None
-        return True
+    def pause(self, drain: bool) -> None:
+        """No further windows. The batch in hand, or with `drain` every lease, is finished; then the worker ends."""
+        self.paused = True
+        self._woken.set()
+        if self.worker is not None and not self.worker.told_to_end:
+            self.worker.drain() if drain else self.worker.leave(SlotState.PAUSING)
 
-    def _park(self, reason: str) -> None:
-        self.state, self.reason = SlotState.PARKED, reason
-        logger.error("%s: parked: %s", self.name, reason)
+    def resume(self) -> None:
+        """Whatever kept it from having a worker is forgotten, and tried anew."""
+        self.paused, self.unloaded, self.sick, self._reason = False, False, None, None
+        self.refused.clear()
+        self.restarts.forget()
+        self._start_at = 0.0
+        if self.worker is not None and self.worker.state == SlotState.DRAINING:
+            self.worker.state = SlotState.BUSY
+        self._woken.set()
 
-    def _send(self, message: LoadModel | RunWindows | Cancel | Shutdown) -> None:
-        if self._child is not None:
-            self._child.send(message)
+    async def park(self, reason: str) -> None:
+        """The device is sick: its worker is ended at once."""
+        if self.sick is None:
+            self.sick = self._reason = reason
+            self._woken.set()
+            if self.worker is not None:
+                await self.worker.abandon(reason)
 
+    def stop(self) -> None:
+        """Let the worker finish the batch in hand, then end."""
+        self.stopping = True
+        self._woken.set()
+        if self.worker is not None:
+            self.worker.leave(self.worker.state)
 
-def lost_failure(lost: Lost) -> Failure:
-    """What a window is told whose worker died."""
-    return Failure(Code.WORKER_LOST, f"the worker died while answering it: {lost.reason}")
+    def kill(self, reason: str) -> None:
+        if self.worker is not None:
+            self.worker.kill(reason)
+
+    async def check(self, now: float) -> None:
+        """Look after the worker: one that hangs is killed, one that has been idle for long is let go."""
+        if self.worker is None:
+            return
+        await self.worker.check(now)
+        idle = now - self.worker.progress_at if self.state == SlotState.IDLE else 0.0
+        if self.idle_unload is not None and idle > self.idle_unload and not self.worker.told_to_end:
+            self.unloaded = True
+            self.worker.leave(SlotState.UNLOADING)
