@@ -24,21 +24,33 @@ def live(restarts: Restarts, start: float, load: float, run: float | None) -> tu
     return end, restarts.exited(end)
 
 
-def test_delays_double_up_to_a_minute() -> None:
+def test_one_that_worked_comes_back_at_once_and_then_slower_up_to_a_minute() -> None:
     restarts, now, delays = Restarts(5), 0.0, []
     for _ in range(9):
         end, decision = live(restarts, now, 1, 10)
         assert isinstance(decision, Restart)
         delays.append(decision.at - end)
         now = decision.at
-    assert delays == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert delays == [0, 1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_a_failed_start_waits_from_the_first_on() -> None:
+    assert [Restarts(9).exited(0), live(Restarts(9), 0, 5, None)[1]] == [Restart(1), Restart(6)]
+
+
+def test_forgotten_it_is_as_on_its_first_day() -> None:
+    restarts = Restarts(1)
+    assert isinstance(restarts.exited(0), Parked)
+    restarts.forget()
+    assert restarts.parked is None
+    assert live(restarts, 10, 1, 1) == (12, Restart(12))
 
 
 def test_a_good_run_resets_the_delay() -> None:
     restarts = Restarts(5)
     for _ in range(4):
         live(restarts, 0, 1, 10)
-    assert live(restarts, 100, 1, GOOD_RUN) == (401, Restart(402))
+    assert live(restarts, 100, 1, GOOD_RUN) == (401, Restart(401))
 
 
 def test_a_run_just_too_short_does_not() -> None:
@@ -46,7 +58,7 @@ def test_a_run_just_too_short_does_not() -> None:
     for _ in range(4):
         live(restarts, 0, 1, 10)
     end, decision = live(restarts, 100, 1, GOOD_RUN - 1)
-    assert decision == Restart(end + 16)
+    assert decision == Restart(end + 8)
 
 
 def test_five_failed_starts_park() -> None:
@@ -96,7 +108,7 @@ def test_parked_stays_parked(lives: list[tuple[float, float | None]], limit: int
 
 @given(LIVES, st.integers(1, 6))
 def test_back_off_whatever_happens(lives: list[tuple[float, float | None]], limit: int) -> None:
-    """Delays lie between a second and a minute, and never shrink but to 1 after a good run."""
+    """Delays are at most a minute, a second at least after a failed start, and shrink after a good run only."""
     restarts, now, delays = Restarts(limit), 0.0, []
     for load, run in lives:
         end, decision = live(restarts, now, load, run)
@@ -104,10 +116,12 @@ def test_back_off_whatever_happens(lives: list[tuple[float, float | None]], limi
             break
         now = decision.at
         delays.append((round(now - end, 6), run))
-    assert all(1 <= delay <= LONGEST_DELAY for delay, _ in delays)
+    assert all((0 if run is not None else 1) <= delay <= LONGEST_DELAY for delay, run in delays)
     for (before, _), (after, run) in pairwise(delays):
-        good = run is not None and run >= GOOD_RUN + 1
-        assert after == 1 if good else after in (1, min(2 * before, LONGEST_DELAY))
+        slower = min(max(1, 2 * before), LONGEST_DELAY)
+        nearly_good = run is not None and run >= GOOD_RUN - 1
+        certainly_good = run is not None and run >= GOOD_RUN + 1
+        assert after == 0 if certainly_good else after == slower or (nearly_good and after == 0)
 
 
 @given(LIVES, st.integers(1, 6))

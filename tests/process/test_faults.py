@@ -64,8 +64,8 @@ def assert_only_the_faulty_window_failed(daemon: Daemon, code: str) -> None:
     ("kind", "limits"),
     [
         ("die", {}),
-        ("hang", {"progress_seconds": 1.0}),
-        ("stop", {"progress_seconds": 1.0}),
+        ("hang", {"progress_seconds": 4.0}),
+        ("stop", {"progress_seconds": 4.0}),
         ("garbage", {}),
     ],
 )

@@ -217,22 +217,38 @@ def test_an_old_driver_without_mig_or_memory_figures(probe: Probe) -> None:
 def test_readings(probe: Probe) -> None:
     answer = probe(use=["cuda:1", "cpu"], read=True)
     assert answer["readings"] == {
-        "cuda:1": {"memory_used": 2 << 30, "utilisation": 41, "temperature": 51, "problem": None},
+        "cuda:1": {
+            "memory_used": 2 << 30,
+            "memory_free": 22 << 30,
+            "utilisation": 41,
+            "temperature": 51,
+            "slowed": None,
+            "problem": None,
+        },
         "cpu:0": {
             "memory_used": None,
+            "memory_free": None,
             "utilisation": None,
             "temperature": None,
+            "slowed": None,
             "problem": "a worker on the CPU has no GPU to read",
         },
     }
+
+
+def test_a_gpu_that_is_held_back_says_by_what(probe: Probe, tmp_path: Path) -> None:
+    (tmp_path / "slowed.0").write_text(str(0x20 | 0x40 | 0x4))
+    assert probe(gpus=1, read=True, STATE=str(tmp_path))["readings"]["cuda:0"]["slowed"] == "heat"
 
 
 def test_what_cannot_be_read_is_told(probe: Probe) -> None:
     answer = probe(use=["cuda:1"], read=True, ERRORS="nvmlDeviceGetUtilizationRates=3,nvmlDeviceGetTemperature=15")
     assert answer["readings"]["cuda:1"] == {
         "memory_used": 2 << 30,
+        "memory_free": 22 << 30,
         "utilisation": None,
         "temperature": None,
+        "slowed": None,
         "problem": "utilisation: Not Supported; temperature: GPU is lost",
     }
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlmd.store.windows import OpenJob
-from vlmd.supervisor.fleet.scheduler import choose_job, lease_size, next_model
+from vlmd.supervisor.fleet.scheduler import NEARLY_AS_OLD_MS, choose_job, lease_size, model_to_load, next_model
 
 MODELS = st.sampled_from(["qwen", "smol"])
 JOBS = st.lists(
@@ -27,11 +27,50 @@ def test_the_first_job_a_model_can_serve_is_chosen() -> None:
     assert choose_job([], "qwen") is None
 
 
-def test_a_worker_changes_its_model_only_when_its_own_has_nothing_to_do() -> None:
-    queue = [job(1, "smol"), job(1, "qwen")]
-    assert next_model(queue, "qwen") is None
-    assert next_model(queue, "other") == "smol"
-    assert next_model([], "qwen") is None
+def aged(minutes: float, model: str, pending: int = 100, priority: int = 0) -> OpenJob:
+    """A job that was created so many minutes after the first."""
+    return OpenJob(int(minutes) + 1, model, pending, False, priority, int(minutes * 60_000))
+
+
+def test_a_worker_whose_model_has_nothing_to_do_loads_the_oldest_jobs_model() -> None:
+    queue = [aged(0, "smol"), aged(1, "qwen")]
+    assert next_model(queue, "other", {}, 8) == "smol"
+    assert next_model([], "qwen", {}, 8) is None
+
+
+def test_no_change_while_the_resident_model_has_work_nearly_as_old() -> None:
+    assert next_model([aged(0, "smol"), aged(10, "qwen")], "qwen", {}, 8) is None
+    assert next_model([aged(0, "smol"), aged(11, "qwen")], "qwen", {}, 8) == "smol"
+    assert next_model([aged(0, "qwen"), aged(99, "smol")], "qwen", {}, 8) is None
+
+
+def test_what_was_put_to_the_front_is_not_kept_waiting_for_another_models_work() -> None:
+    assert next_model([aged(5, "smol", priority=1), aged(0, "qwen")], "qwen", {}, 8) == "smol"
+
+
+def test_no_more_devices_change_than_have_something_to_do() -> None:
+    queue = [aged(0, "smol", pending=9), aged(30, "qwen")]
+    assert next_model(queue, "qwen", {"smol": 1}, 8) == "smol"
+    assert next_model(queue, "qwen", {"smol": 2}, 8) is None
+    assert model_to_load(queue, {"smol": 2}, 8) == "qwen"
+    assert model_to_load(queue, {"smol": 2, "qwen": 13}, 8) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), MODELS), min_size=1, max_size=30))
+def test_one_device_serves_every_job_and_never_goes_back_and_forth(arrivals: list[tuple[int, str]]) -> None:
+    """Each change of model is for the oldest job there is, and is followed by serving it."""
+    queue = [aged(minute, model) for minute, model in sorted(arrivals)]
+    resident, changes = "qwen", 0
+    while queue:
+        if (wanted := next_model(queue, resident, {}, 8)) is not None:
+            assert wanted == queue[0].model != resident
+            resident, changes = wanted, changes + 1
+            assert next_model(queue, resident, {}, 8) is None
+        served = choose_job(queue, resident)
+        assert served is not None
+        assert served.created_at - queue[0].created_at <= NEARLY_AS_OLD_MS, "nobody is overtaken by much younger work"
+        queue.remove(served)
+    assert changes <= len(arrivals)
 
 
 @given(JOBS, WORKERS, BATCH, LONGEST)
