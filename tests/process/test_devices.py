@@ -163,6 +163,26 @@ def test_once_ends_when_everything_rests(new_daemon: StartDaemon, films: Films) 
     assert [job["state"] for job in daemon.jobs()] == ["queued"], "it was taken in all the same"
 
 
+def test_a_model_that_cannot_be_loaded_keeps_nobody_from_another(new_daemon: StartDaemon, films: Films) -> None:
+    second = {"model": "other", "labels": ["Goal", "Yellow card", "Substitution"]}
+    daemon = new_daemon(
+        workers=2,
+        script={"unloadable": ["it"]},
+        command=True,
+        **{
+            "models.other": {"path": "model", "max_batch": 4, "frame_edge": 64},
+            "pipelines.second": second,
+            "pipelines.second.window": {"length": 1.0, "step": 0.5, "fps": 4.0},
+        },
+    )
+    daemon.stage.drop(films["one"].path)
+    daemon.stage.drop(films["two"].path, "../second/two.mp4")
+    daemon.start("--once")
+    assert daemon.wait() == 1
+    assert sorted((job["pipeline"], job["state"]) for job in daemon.jobs()) == [("match", "queued"), ("second", "done")]
+    assert "nothing can go on: it cannot be loaded: the script says so" in daemon.log
+
+
 def test_idle_it_lets_its_gpu_go_and_comes_back_for_work(new_box: Callable[..., Box], films: Films) -> None:
     box = new_box(gpus=1, seconds=0.0, devices={"idle_unload_seconds": 0.5})
     box.start()

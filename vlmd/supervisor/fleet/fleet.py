@@ -153,7 +153,8 @@ class Fleet:
         hopeless = {name: slot.refused[name] for slot in awake for name in open_models if name in slot.refused}
         if any(slot.leases for slot in awake) or any(set(open_models) - slot.refused.keys() for slot in awake):
             return None
-        return "; ".join(f"{name} cannot be loaded: {why.reason} ({why.remedy})" for name, why in hopeless.items())
+        words = [f"{name} cannot be loaded: {why.reason} ({why.remedy})" for name, why in hopeless.items()]
+        return "; ".join(words) or None
 
     def _rested(self) -> None:
         """A device has no worker now. With every one parked there is nothing left to live for."""

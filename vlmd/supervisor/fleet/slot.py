@@ -27,6 +27,8 @@ logger = logging.getLogger("vlmd.worker")
 Hear = Callable[["Slot", Told], Awaitable[None]]
 Measure = Callable[[Device], Awaitable[Memory | None]]
 
+_LEVELS = {SlotState.PARKED: logging.ERROR, SlotState.WAITING: logging.WARNING}
+
 
 @dataclass
 class Slot:
@@ -154,7 +156,7 @@ class Slot:
     async def _rest(self, rest: Rest) -> None:
         """No worker until something changes, or the time has come."""
         if rest.state != self._resting and rest.state != SlotState.RESTARTING:
-            level = logging.ERROR if rest.state == SlotState.PARKED else logging.INFO
+            level = _LEVELS.get(rest.state, logging.INFO)
             logger.log(level, "%s: %s%s", self.name, rest.state, f": {rest.reason}" if rest.reason else "")
         self._resting, self._reason = rest.state, rest.reason or self._reason
         self.rested()
@@ -228,8 +230,8 @@ class Slot:
 
     def load(self, model: ModelSpec) -> None:
         """There is work for this model: a device that has no worker for want of work gets one."""
-        self.model, self.unloaded, self._reason = model, False, None
-        self._woken.set()
+        self.model, self.unloaded = model, False
+        self._rise()
 
     async def _heard(self, message: Told) -> None:
         match message:
@@ -252,12 +254,17 @@ class Slot:
 
     def resume(self) -> None:
         """Whatever kept it from having a worker is forgotten, and tried anew."""
-        self.paused, self.unloaded, self.sick, self._reason = False, False, None, None
+        self.paused, self.unloaded, self.sick = False, False, None
         self.refused.clear()
         self.restarts.forget()
         self._start_at = 0.0
         if self.worker is not None and self.worker.state == SlotState.DRAINING:
             self.worker.state = SlotState.BUSY
+        self._rise()
+
+    def _rise(self) -> None:
+        """End a rest, whatever it was for."""
+        self._resting, self._reason = SlotState.STARTING, None
         self._woken.set()
 
     async def park(self, reason: str) -> None:
