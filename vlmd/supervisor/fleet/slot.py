@@ -30,7 +30,7 @@ Measure = Callable[[Device], Awaitable[Memory | None]]
 _LEVELS = {SlotState.PARKED: logging.ERROR, SlotState.WAITING: logging.WARNING}
 
 
-@dataclass
+@dataclass(eq=False)
 class Slot:
     """What is known of a device; `live` lasts until `stop`."""
 
