@@ -209,6 +209,16 @@ def test_what_is_named_must_be_there_and_usable(probe: Probe) -> None:
     assert told[3] == "devices.use: GPU 0 is named twice; a GPU gets one worker"
 
 
+def test_a_gpu_in_parts_is_refused_by_name_too(probe: Probe) -> None:
+    (told,) = probe(use=["cuda:1"], MIG="1")["problems"]
+    assert told.startswith("devices.use: cuda:1 cannot be used: it is split into parts (MIG)")
+    assert names(probe(use=["cuda:0"], MIG="1")) == [("cuda:0", 0)]
+    (told,) = probe(visible="MIG-5")["problems"]
+    assert told == (
+        "CUDA_VISIBLE_DEVICES names MIG-5, a part of a GPU (MIG), which vlmd cannot use yet; name whole GPUs in it"
+    )
+
+
 def test_an_old_driver_without_mig_or_memory_figures(probe: Probe) -> None:
     errors = "nvmlDeviceGetMigMode=3,nvmlDeviceGetMemoryInfo=3"
     assert [device["memory_total"] for device in probe(ERRORS=errors)["devices"]] == [None, None]
