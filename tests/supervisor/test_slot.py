@@ -45,6 +45,7 @@ class Process:
     def __init__(self, mortal: bool) -> None:
         self.pid = 4711
         self.mortal = mortal
+        self.link_ended_at: float | None = None
         self.sent: list[Any] = []
         self.says: asyncio.Queue[Any] = asyncio.Queue()
 
@@ -237,6 +238,17 @@ async def test_a_worker_that_cannot_be_killed_loses_its_windows_and_gets_no_seco
     bench.mortal = True
     process.says.put_nowait(Gone(exit="it was killed by SIGKILL"))
     await bench.until(SlotState.LOADING, starts=2)
+
+
+async def test_a_worker_that_hangs_in_its_own_end_is_given_nothing_and_killed(bench: Bench) -> None:
+    process = await bench.serving()
+    now = process.link_ended_at = asyncio.get_running_loop().time()
+    assert not bench.slot.has_room(9)
+    await bench.slot.check(now + 4)
+    assert [lost.leases for lost in bench.lost] == []
+    await bench.slot.check(now + 6)
+    await bench.until(SlotState.LOADING, starts=2)
+    assert [(lost.leases, lost.reason) for lost in bench.lost] == [([1], "it closed its link and did not end")]
 
 
 async def test_on_a_sick_device_the_windows_do_not_wait_for_the_worker_to_end(bench: Bench) -> None:

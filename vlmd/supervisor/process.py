@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -33,6 +34,8 @@ class Child(Generic[T]):
         self._process = process
         self._reader = reader
         self._writer = writer
+        self.link_ended_at: float | None = None
+        """It will say nothing more, and is about to end."""
         self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(receives)
 
     @classmethod
@@ -72,6 +75,7 @@ class Child(Generic[T]):
         except LinkError as error:
             reason = f"it broke the protocol ({error})"
             self.kill()
+        self.link_ended_at = time.monotonic()
         code = await self.ended()
         yield Gone(exit=reason or _describe(code))
 

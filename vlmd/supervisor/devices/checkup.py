@@ -9,7 +9,7 @@ import pynvml
 
 from vlmd.supervisor.devices.nvml import library, supported
 
-_LOST = (pynvml.NVMLError_GpuIsLost, pynvml.NVMLError_ResetRequired)
+_LOST = (pynvml.NVMLError_GpuIsLost, pynvml.NVMLError_ResetRequired, pynvml.NVMLError_NotFound)
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Checkup:
     """Memory errors since the driver was loaded, or the GPU reset."""
     remap_pending: bool | None = None
     remap_failed: bool | None = None
+    unreadable: str | None = None
+    """The driver refused to answer for this GPU; that alone parks nothing."""
 
 
 def sick(now: Checkup, first: Checkup) -> str | None:
@@ -61,6 +63,8 @@ def _check(uuid: str) -> Checkup:
         )
     except _LOST as error:
         return Checkup(lost=str(error))
+    except pynvml.NVMLError as error:
+        return Checkup(unreadable=str(error))
 
 
 def _remapped_rows(handle: object) -> tuple[int, int, int, int] | None:

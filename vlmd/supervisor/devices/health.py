@@ -67,13 +67,19 @@ class Health:
     async def _poll(self) -> None:
         while True:
             try:
-                await self._judge(await self._nvml.ask(lambda: check_up(list(self._names))))
-                self.problem = None
+                checkups = await self._nvml.ask(lambda: check_up(list(self._names)))
+                unreadable = [f"{self._names[uuid]}: {it.unreadable}" for uuid, it in checkups.items() if it.unreadable]
+                self._unknown("; ".join(unreadable) or None)
+                await self._judge(checkups)
             except NvmlError as error:
-                if self.problem is None:
-                    logger.error("the GPUs' health is not known: %s", error)
-                self.problem = str(error)
+                self._unknown(str(error))
             await asyncio.sleep(_CHECK_SECONDS)
+
+    def _unknown(self, problem: str | None) -> None:
+        """What could not be found out, told once."""
+        if problem is not None and problem != self.problem:
+            logger.error("the GPUs' health is not known: %s", problem)
+        self.problem = problem
 
     async def _judge(self, checkups: dict[str, Checkup]) -> None:
         for uuid, checkup in checkups.items():

@@ -44,6 +44,9 @@ WORKER_ENVIRONMENT = {
 UNKILLABLE_SECONDS = 10.0
 """A killed process that is still there after this hangs in the kernel: nothing but the driver can end it."""
 
+_ENDING_SECONDS = 5.0
+"""From the end of its link to the end of a process: Python and the driver clear up."""
+
 Told = WindowAnswered | WindowFailed | LeaseEnded | Ready
 Hear = Callable[[Told], Awaitable[None]]
 Lose = Callable[[Lost], Awaitable[None]]
@@ -96,7 +99,7 @@ class Worker:
     @property
     def takes(self) -> bool:
         """It would take a lease."""
-        ending = self.told_to_end or self._killed_at is not None
+        ending = self.told_to_end or self._killed_at is not None or self._child.link_ended_at is not None
         return not ending and self.state in (SlotState.IDLE, SlotState.BUSY)
 
     async def serve(self) -> Ended:
@@ -169,6 +172,9 @@ class Worker:
             await self._lose(self.held.drop(self.name, self.stuck, blamed=not self.told_to_end))
 
     def _check_progress(self, now: float) -> None:
+        if self._child.link_ended_at is not None and now - self._child.link_ended_at > _ENDING_SECONDS:
+            self.kill("it closed its link and did not end")
+            return
         limit = self._patience.load if self.state == SlotState.LOADING else self._patience.progress
         if self.state in AT_SOMETHING and now - self.progress_at > limit:
             logger.error("%s: no progress for %.0f s while %s; killed", self.name, now - self.progress_at, self.state)
