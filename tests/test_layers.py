@@ -15,12 +15,12 @@ ALL = [path.relative_to(ROOT) for folder in ("vlmd", "tools", "tests") for path 
 
 MAY_IMPORT = {
     "core": {"core"},
-    "store": {"core", "store"},
+    "store": {"core", "store", "filesystem"},
     "outputs": {"core", "outputs", "__version__"},
     "merger": {"core", "outputs", "store.reader", "merger", "link", "lifeline", "log"},
     "media": {"core", "media", "link", "lifeline", "log", "vlmd"},
     "worker": {"core", "media.client", "media.memory", "worker", "link", "lifeline", "log", "__version__"},
-    "inbox": {"core", "store", "inbox", "media.opening", "config", "clock"},
+    "inbox": {"core", "store", "inbox", "media.opening", "config", "clock", "filesystem"},
     "config": {"core", "config"},
 }
 """What of ours each package may import."""

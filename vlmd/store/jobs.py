@@ -212,12 +212,14 @@ async def _claim(db: aiosqlite.Connection, base: str, fingerprint: str) -> str:
     """The result's path: its base, unless that belongs to another video.
 
     A job that ended before it was ever merged (its file was still being copied, say) wrote nothing and owns nothing.
+    One that was merged owns its result for ever, also when the job itself has been forgotten.
     """
     marks = ", ".join(f"'{state}'" for state in ACTIVE_JOBS)
     taken = await one(
         db,
-        f"SELECT 1 FROM jobs WHERE result = ? AND fingerprint <> ? AND (state IN ({marks}) OR EXISTS"
-        " (SELECT 1 FROM transitions WHERE job_id = jobs.id AND entity = 'job' AND new = 'merging')) LIMIT 1",
+        f"SELECT 1 FROM jobs WHERE result = ?1 AND fingerprint <> ?2 AND (state IN ({marks}) OR EXISTS"
+        " (SELECT 1 FROM transitions WHERE job_id = jobs.id AND entity = 'job' AND new = 'merging'))"
+        " UNION ALL SELECT 1 FROM claims WHERE result = ?1 AND fingerprint <> ?2 LIMIT 1",
         (base, fingerprint),
     )
     return names.with_claim(base, fingerprint) if taken else base

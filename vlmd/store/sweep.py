@@ -1,0 +1,94 @@
+"""Forgetting from end to end: many small transactions, so that no answer waits long for its turn to be written."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import aiosqlite
+
+from vlmd.core.retention import Cutoffs
+from vlmd.store import reader, retention
+from vlmd.store.retention import ROWS, Forgotten
+from vlmd.store.store import Store
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_FOUND_AT_ONCE = 20_000
+"""Answers looked up in one snapshot."""
+
+
+class Sweep:
+    """One round of forgetting. With `rest` it rests as long as it works, to leave the disk to others."""
+
+    def __init__(self, store: Store, database: Path, cutoffs: Cutoffs, rest: bool = True) -> None:
+        self._rest = rest
+        self._store = store
+        self._database = database
+        self._cutoffs = cutoffs
+        self.done = Forgotten()
+        self.longest_ms = 0.0
+        """The longest anything had to wait for one of these transactions."""
+
+    async def run(self) -> Forgotten:
+        free = await self._store.write(retention.free_bytes)
+        for job in await self._find(retention.quiet_jobs):
+            await self._history(job)
+        for job in await self._find(retention.old_jobs):
+            await self._job(job)
+        await self._file_history()
+        for batch in _batches(await self._find(retention.spare_files)):
+            self.done.files += await self._write(retention.drop_files, batch)
+        await self._answers()
+        self.done.bytes = max(0, await self._store.write(retention.free_bytes) - free)
+        return self.done
+
+    async def _history(self, job: int) -> None:
+        while any(dropped := await self._write(retention.drop_history, job, self._cutoffs.history)):
+            self.done.history += dropped[0]
+            self.done.leases += dropped[1]
+
+    async def _job(self, job: int) -> None:
+        dropped = await self._write(retention.drop_job, job, self._cutoffs.jobs)
+        if dropped is not None:
+            self.done.jobs += 1
+            self.done.windows += dropped[0]
+            self.done.history += dropped[1]
+
+    async def _file_history(self) -> None:
+        while dropped := await self._write(retention.drop_file_history, self._cutoffs.history):
+            self.done.history += dropped
+
+    async def _answers(self) -> None:
+        after = 0
+        while found := await self._find(retention.spare_answers, after, _FOUND_AT_ONCE):
+            for batch in _batches(found):
+                self.done.answers += await self._write(retention.drop_answers, batch)
+            after = found[-1]
+
+    async def _find(self, finder: Callable[..., T], *more: int) -> T:
+        """What a snapshot says, looked up in a thread: nobody waits for that."""
+
+        def look() -> T:
+            with reader.snapshot(self._database) as db:
+                return finder(db, self._cutoffs, *more)
+
+        return await asyncio.to_thread(look)
+
+    async def _write(
+        self, verb: Callable[Concatenate[aiosqlite.Connection, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        begun = time.monotonic()
+        result = await self._store.write(verb, *args, **kwargs)
+        took = time.monotonic() - begun
+        self.longest_ms = max(self.longest_ms, took * 1000)
+        await asyncio.sleep(took if self._rest else 0)
+        return result
+
+
+def _batches(ids: list[int]) -> Iterator[list[int]]:
+    for at in range(0, len(ids), ROWS):
+        yield ids[at : at + ROWS]
