@@ -25,6 +25,8 @@ _COMMANDS = {
     "cancel": "queue",
     "merge": "queue",
     "try": "trial",
+    "gc": "gc",
+    "doctor": "doctor",
     "demo": "demo",
 }
 """Verb → the module it lives in, in the order they are listed."""

@@ -20,7 +20,6 @@ from watchdog.observers.api import BaseObserver
 
 from vlmd.filesystem import Kind, filesystem_of
 
-
 _EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
     FileMovedEvent,

@@ -38,8 +38,18 @@ class Forgotten(msgspec.Struct):
     leases: int = 0
     files: int = 0
     answers: int = 0
+    backups: int = 0
+    """Copies of the database that an update left."""
     bytes: int = 0
-    """Of the database: estimated before, measured after."""
+    """Of the database and its copies: estimated before, measured after."""
+
+
+class Room(msgspec.Struct, frozen=True):
+    """Bytes of the database's file."""
+
+    database: int
+    free: int
+    """Hold nothing by now, and are used again before the file grows."""
 
 
 def expected(db: sqlite3.Connection, cutoffs: Cutoffs) -> Forgotten:
@@ -100,10 +110,9 @@ def spare_files(db: sqlite3.Connection, cutoffs: Cutoffs) -> list[int]:
     return [file for (file,) in rows]
 
 
-def spare_answers(db: sqlite3.Connection, cutoffs: Cutoffs, after: int, limit: int) -> list[int]:
-    """Old answers that no kept job and no unfinished one needs; those with ids above `after`, at most `limit`."""
-    values = {**msgspec.structs.asdict(cutoffs), "after": after, "limit": limit}
-    rows = db.execute(f"SELECT id FROM answers WHERE id > :after AND {_UNNEEDED} ORDER BY id LIMIT :limit", values)
+def spare_answers(db: sqlite3.Connection, cutoffs: Cutoffs) -> list[int]:
+    """Old answers that no kept job and no unfinished one needs."""
+    rows = db.execute(f"SELECT id FROM answers WHERE {_UNNEEDED}", msgspec.structs.asdict(cutoffs))
     return [answer for (answer,) in rows]
 
 
@@ -167,10 +176,14 @@ async def drop_file_history(db: aiosqlite.Connection, cutoff: int) -> int:
     )
 
 
-async def free_bytes(db: aiosqlite.Connection) -> int:
-    """Bytes inside the database's file that hold nothing and are used before it grows."""
-    row = await one(db, "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size")
-    return 0 if row is None else row[0]
+async def room(db: aiosqlite.Connection) -> Room:
+    row = await one(
+        db,
+        "SELECT page_count * page_size, freelist_count * page_size"
+        " FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
+    )
+    assert row is not None
+    return Room(*row)
 
 
 async def _ended_before(db: aiosqlite.Connection, job_id: int, cutoff: int) -> aiosqlite.Row | None:

@@ -95,6 +95,7 @@ CREATE TABLE answers (
     answered_at    INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX answers_by_question ON answers (fingerprint, asked, start_ms, end_ms);
+CREATE INDEX answers_by_age ON answers (answered_at);
 
 -- The unit of work, of checkpoint and of failure.
 CREATE TABLE windows (

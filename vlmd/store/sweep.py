@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -12,13 +14,11 @@ import aiosqlite
 
 from vlmd.core.retention import Cutoffs
 from vlmd.store import reader, retention
-from vlmd.store.retention import ROWS, Forgotten
+from vlmd.store.retention import ROWS, Forgotten, Room
 from vlmd.store.store import Store
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_FOUND_AT_ONCE = 20_000
-"""Answers looked up in one snapshot."""
 
 
 class Sweep:
@@ -30,11 +30,13 @@ class Sweep:
         self._database = database
         self._cutoffs = cutoffs
         self.done = Forgotten()
+        self.room = Room(0, 0)
+        """Of the database, once this is done."""
         self.longest_ms = 0.0
         """The longest anything had to wait for one of these transactions."""
 
     async def run(self) -> Forgotten:
-        free = await self._store.write(retention.free_bytes)
+        before = await self._store.write(retention.room)
         for job in await self._find(retention.quiet_jobs):
             await self._history(job)
         for job in await self._find(retention.old_jobs):
@@ -42,8 +44,11 @@ class Sweep:
         await self._file_history()
         for batch in _batches(await self._find(retention.spare_files)):
             self.done.files += await self._write(retention.drop_files, batch)
-        await self._answers()
-        self.done.bytes = max(0, await self._store.write(retention.free_bytes) - free)
+        for batch in _batches(await self._find(retention.spare_answers)):
+            self.done.answers += await self._write(retention.drop_answers, batch)
+        self.room = await self._store.write(retention.room)
+        self.done.bytes = max(0, self.room.free - before.free)
+        await self._backups()
         return self.done
 
     async def _history(self, job: int) -> None:
@@ -62,19 +67,19 @@ class Sweep:
         while dropped := await self._write(retention.drop_file_history, self._cutoffs.history):
             self.done.history += dropped
 
-    async def _answers(self) -> None:
-        after = 0
-        while found := await self._find(retention.spare_answers, after, _FOUND_AT_ONCE):
-            for batch in _batches(found):
-                self.done.answers += await self._write(retention.drop_answers, batch)
-            after = found[-1]
+    async def _backups(self) -> None:
+        for path in await asyncio.to_thread(old_backups, self._database, self._cutoffs):
+            size = path.stat().st_size
+            path.unlink()
+            self.done.backups += 1
+            self.done.bytes += size
 
-    async def _find(self, finder: Callable[..., T], *more: int) -> T:
+    async def _find(self, finder: Callable[[sqlite3.Connection, Cutoffs], T]) -> T:
         """What a snapshot says, looked up in a thread: nobody waits for that."""
 
         def look() -> T:
             with reader.snapshot(self._database) as db:
-                return finder(db, self._cutoffs, *more)
+                return finder(db, self._cutoffs)
 
         return await asyncio.to_thread(look)
 
@@ -87,6 +92,23 @@ class Sweep:
         self.longest_ms = max(self.longest_ms, took * 1000)
         await asyncio.sleep(took if self._rest else 0)
         return result
+
+
+def expected(database: Path, cutoffs: Cutoffs) -> Forgotten:
+    """What a sweep would drop now; its bytes are estimated."""
+    with reader.snapshot(database) as db:
+        found = retention.expected(db, cutoffs)
+    backups = old_backups(database, cutoffs)
+    found.backups = len(backups)
+    found.bytes += sum(path.stat().st_size for path in backups)
+    return found
+
+
+def old_backups(database: Path, cutoffs: Cutoffs) -> list[Path]:
+    """Copies that an update left beside the database before the cut-off."""
+    name = re.compile(re.escape(database.name) + r"\.before-[0-9]+")
+    beside = [path for path in database.parent.iterdir() if name.fullmatch(path.name)]
+    return sorted(path for path in beside if path.stat().st_mtime * 1000 < cutoffs.backups)
 
 
 def _batches(ids: list[int]) -> Iterator[list[int]]:

@@ -55,7 +55,7 @@ class Daemon:
     async def _serve(self, parts: Parts) -> None:
         """Run every part until told to stop. A part that fails takes the daemon down: half a daemon helps nobody."""
         self._listen_to_signals(parts)
-        running = (Api(parts), parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints)
+        running = (Api(parts), parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints, parts.keeper)
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(part.run()) for part in running]

@@ -12,6 +12,7 @@ from vlmd.store import Store
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.fleet.fleet import Fleet
+from vlmd.supervisor.keeping import Keeper
 from vlmd.supervisor.merging import Mergers
 from vlmd.supervisor.planning import Planner
 
@@ -26,6 +27,7 @@ class Parts:
     fleet: Fleet
     mergers: Mergers
     inbox: Inbox
+    keeper: Keeper
     changed: Callable[[], None]
     """Something moved: every part looks whether that is work for it."""
     voided: Callable[[list[int]], Awaitable[None]]
@@ -55,4 +57,6 @@ def wire(
     fleet = Fleet(settings, store, models, devices, worker_command, changed)
     mergers = Mergers(settings, store, changed)
     inbox = Inbox(settings, store, changed, voided)
-    return Parts(settings, store, devices, nvml, planner, fleet, mergers, inbox, changed, voided)
+    return Parts(
+        settings, store, devices, nvml, planner, fleet, mergers, inbox, Keeper(settings, store), changed, voided
+    )
