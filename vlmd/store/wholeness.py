@@ -16,14 +16,14 @@ from vlmd.core.errors import StoreError
 
 def mark_clean(database: Path) -> None:
     """To be called when the last connection is closed. A log that was left means that somebody still reads."""
-    if not _log(database).exists():
+    if not _has_log(database):
         _mark(database).write_text(_identity(database))
 
 
 def take_mark(database: Path) -> bool:
     """Whether the file is as a clean end left it. The mark is gone afterwards: what follows may end otherwise."""
     try:
-        clean = _mark(database).read_text() == _identity(database) and not _log(database).exists()
+        clean = _mark(database).read_text() == _identity(database) and not _has_log(database)
     except FileNotFoundError:
         return False
     _mark(database).unlink()
@@ -68,8 +68,12 @@ def _mark(database: Path) -> Path:
     return database.with_name(f"{database.name}.clean")
 
 
-def _log(database: Path) -> Path:
-    return database.with_name(f"{database.name}-wal")
+def _has_log(database: Path) -> bool:
+    """Something is left in it. Who only reads leaves an empty one."""
+    try:
+        return database.with_name(f"{database.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _identity(database: Path) -> str:
