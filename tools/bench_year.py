@@ -1,10 +1,10 @@
 """A year of daily use on one database: how large it gets with forgetting and without, and what looking at it costs.
 
-    python tools/bench_year.py [--days 365] [--jobs 40] [--windows 300] [--keep-all]
+    python tools/bench_year.py [--days 365] [--jobs 40] [--windows 200] [--keep-all]
 
 Every job is registered, planned, leased, answered and merged with the day's time passed in, with a row for every
-change of every window, as the daemon leaves it; only the answers are written a job at a time. Once a day the daemon's
-own sweep runs, with the retention of a plain config.toml. One answer in five holds an event. Prints Markdown.
+change of every window, as the daemon leaves it; but a day is one transaction, to get through a year. Once a day the
+daemon's own sweep runs, with the retention of a plain config.toml. One answer in five holds an event. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -58,8 +58,7 @@ class Year:
 
     async def day(self, number: int) -> Forgotten:
         now = START + number * DAY
-        for at in range(self.jobs_a_day):
-            await self._one_job(now + at * DAY // self.jobs_a_day)
+        await self.store.write(self._jobs, now)
         if self.keep_all:
             return Forgotten()
         keep = parse_settings({}).retention
@@ -68,17 +67,20 @@ class Year:
         self.longest_ms = max(self.longest_ms, sweep.longest_ms)
         return sweep.done
 
-    async def _one_job(self, now: int) -> None:
+    async def _jobs(self, db: aiosqlite.Connection, now: int) -> None:
+        for at in range(self.jobs_a_day):
+            await self._one_job(db, now + at * DAY // self.jobs_a_day)
+
+    async def _one_job(self, db: aiosqlite.Connection, now: int) -> None:
         self.job += 1
-        write = self.store.write
         path = f"/srv/vlmd/inbox/soccer/season/match-{self.job:06}.mkv".encode()
         ref = FileRef(b"/srv/vlmd/inbox", path, FileIdentity(self.job, 1 << 30, now))
         name = f"season/match-{self.job:06}.mkv"
         new = files.NewJob(file=ref, origin="inbox", pipeline="soccer", name=name, base=f"soccer/{name}")
-        job, _ = await write(files.register, new, now)
-        await write(jobs.plan, job, another_video(self.plan, self.job), now)
-        await write(answer_all, job, now)
-        await write(jobs.merged, job, '{"events": 60, "windows_with_events": 60}', now)
+        job, _ = await files.register(db, new, now)
+        await jobs.plan(db, job, another_video(self.plan, self.job), now)
+        await answer_all(db, job, now)
+        await jobs.merged(db, job, '{"events": 60, "windows_with_events": 60}', now)
 
 
 def video(count: int) -> jobs.Plan:
@@ -171,7 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--jobs", type=int, default=40, help="videos a day")
-    parser.add_argument("--windows", type=int, default=300, help="windows of a video")
+    parser.add_argument("--windows", type=int, default=200, help="windows of a video")
     parser.add_argument("--every", type=int, default=30, help="days between two lines")
     parser.add_argument("--keep-all", action="store_true", help="forget nothing, to compare")
     parser.add_argument("--folder", type=Path, help="where the database is made [default: a temporary folder]")
