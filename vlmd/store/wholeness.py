@@ -10,6 +10,7 @@ import contextlib
 import os
 import sqlite3
 from pathlib import Path
+from shlex import quote
 
 from vlmd.core.errors import StoreError
 
@@ -33,7 +34,7 @@ def take_mark(database: Path) -> bool:
 def damage(connection: sqlite3.Connection) -> str | None:
     """What is wrong with the file, in SQLite's words; reads all of it. Raises what SQLite raises."""
     first = connection.execute("PRAGMA quick_check(1)").fetchone()
-    return None if first is None or first[0] == "ok" else str(first[0])
+    return None if first is None or first[0] == "ok" else " ".join(first[0].split())
 
 
 def damaged(database: Path, what: object) -> StoreError:
@@ -42,11 +43,11 @@ def damaged(database: Path, what: object) -> StoreError:
 
 def recovery(database: Path) -> str:
     """What to do with a damaged database. Nothing of it is ever done unasked."""
-    folder, aside = database.parent, database.parent / "damaged"
+    aside, whole = quote(str(database.parent / "damaged")), quote(str(database))
     return (
-        f"stop vlmd, move it aside (`mkdir {aside} && mv {database}* {aside}`) and start again, or save first what can"
-        f" be read (`sqlite3 {aside / database.name} .recover | sqlite3 {folder / database.name}`); "
-        "results are not touched by either"
+        f"stop vlmd, move it aside (`mkdir {aside} && mv {whole}* {aside}`) and start again, or save before that what"
+        f" can be read, with a current sqlite3 program (`sqlite3 {aside}/{database.name} .recover | sqlite3 {whole}`);"
+        " results are not touched by either"
     )
 
 
