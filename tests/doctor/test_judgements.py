@@ -70,6 +70,13 @@ def test_weights_against_the_memory(size: int, running: bool, level: str) -> Non
     assert found.level == level and "pid 7" in found.found
 
 
+def test_bitsandbytes() -> None:
+    facts = {"version": "1", "device": "cpu", "error": 0.145}
+    assert gpu.judged_bitsandbytes(facts).level == "ok"
+    for error in (0.9, float("nan")):
+        assert gpu.judged_bitsandbytes(facts | {"error": error}).level == "warn"
+
+
 # --- models ------------------------------------------------------------------------------------------------
 
 

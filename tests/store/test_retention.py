@@ -160,6 +160,18 @@ async def test_a_job_taken_up_again_since_it_was_found_stays(store: Store, datab
     assert await store.write(retention.drop_files, [1]) == 0
 
 
+async def test_a_job_that_is_half_forgotten_is_not_merged_but_can_be_taken_up_again(
+    store: Store, database: Path
+) -> None:
+    job = await done(store, count=retention.ROWS + 4)
+    assert await store.write(retention.drop_windows, job, 1000) == retention.ROWS
+    assert rows(database, "SELECT total, answered FROM jobs") == [{"total": 4, "answered": 4}]
+    assert not await store.write(jobs.remerge, job, 2000)
+    assert await store.write(jobs.retry, job, False, 2000)
+    assert await store.write(jobs.plan, job, plan(count=retention.ROWS + 4), 2001) == "merging"
+    assert count(database, "windows") == retention.ROWS + 4
+
+
 async def test_backups_of_updates_go_and_nothing_else_beside_the_database(store: Store, database: Path) -> None:
     names = ["vlmd.db.before-2", "vlmd.db.before-4", "vlmd.db.before-x", "other.db.before-2", "vlmd.db.damaged"]
     for name in names:

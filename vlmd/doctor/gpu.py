@@ -10,6 +10,9 @@ from vlmd.doctor.findings import Finding, Setting, fail, ok, warn
 from vlmd.doctor.models import BadWeights, folder_of, weight_bytes
 
 _DRIVER_SECONDS, _TORCH_SECONDS = 30.0, 180.0
+_NF4_ERROR = 0.2
+"""Numbers between -1 and 1 come back from four bits no further off than that."""
+_OPTIONAL = "only quantized weights need it"
 _REINSTALL = "install the packages again (README, Two commands)"
 
 
@@ -150,10 +153,16 @@ def bitsandbytes() -> list[Finding]:
     try:
         facts = ask("vlmd.worker.probe", "bitsandbytes", seconds=_TORCH_SECONDS)
     except NoAnswer as error:
-        remedy = f"{_REINSTALL}; only quantized weights need it"
-        return [warn("bitsandbytes", f"bitsandbytes cannot be used: {error}", remedy)]
+        return [warn("bitsandbytes", f"bitsandbytes cannot be used: {error}", f"{_REINSTALL}; {_OPTIONAL}")]
+    return [judged_bitsandbytes(facts)]
+
+
+def judged_bitsandbytes(facts: dict[str, Any]) -> Finding:
+    build = f"bitsandbytes {facts['version']}"
+    if not facts["error"] < _NF4_ERROR:
+        return warn("bitsandbytes", f"{build} computes wrongly on {facts['device']}", f"{_REINSTALL}; {_OPTIONAL}")
     where = "on the GPU" if facts["device"] == "cuda" else "on the CPU: without a GPU it is correct, and slow"
-    return [ok("bitsandbytes", f"bitsandbytes {facts['version']} computes {where}")]
+    return ok("bitsandbytes", f"{build} computes {where}")
 
 
 def _version(cuda: int | None) -> str:

@@ -17,7 +17,7 @@ from vlmd.core.states import ACTIVE_JOBS, ENDED_JOBS
 from vlmd.store.rows import change, one
 
 ROWS = 250
-"""Most rows one transaction drops, but for the windows of one job."""
+"""Most rows of a kind that one transaction drops."""
 
 _ACTIVE = ", ".join(f"'{state}'" for state in ACTIVE_JOBS)
 _ENDED = ", ".join(f"'{state}'" for state in ENDED_JOBS)
@@ -132,10 +132,23 @@ async def drop_history(db: aiosqlite.Connection, job_id: int, cutoff: int) -> tu
     return history, leases
 
 
-async def drop_job(db: aiosqlite.Connection, job_id: int, cutoff: int) -> tuple[int, int] | None:
-    """The job with its windows and history; its result stays its own. Returns how many of each; None if it is kept."""
-    job = await _ended_before(db, job_id, cutoff)
-    if job is None:
+async def drop_windows(db: aiosqlite.Connection, job_id: int, cutoff: int) -> int:
+    """Some of the job's windows, the first ones first: without its first window a job is not merged any more."""
+    if not await _ended_before(db, job_id, cutoff):
+        return 0
+    return await change(
+        db,
+        "DELETE FROM windows WHERE id IN (SELECT id FROM windows WHERE job_id = ? ORDER BY idx LIMIT ?)",
+        (job_id, ROWS),
+    )
+
+
+async def drop_job(db: aiosqlite.Connection, job_id: int, cutoff: int) -> int | None:
+    """The job, without windows by now, and its history; its result stays its own.
+
+    Returns how many entries of history went; None if the job is kept.
+    """
+    if not await _ended_before(db, job_id, cutoff):
         return None
     await change(
         db,
@@ -144,7 +157,7 @@ async def drop_job(db: aiosqlite.Connection, job_id: int, cutoff: int) -> tuple[
         (job_id,),
     )
     await change(db, "DELETE FROM jobs WHERE id = ?", (job_id,))
-    return job["total"], await change(db, "DELETE FROM transitions WHERE job_id = ?", (job_id,))
+    return await change(db, "DELETE FROM transitions WHERE job_id = ?", (job_id,))
 
 
 async def drop_answers(db: aiosqlite.Connection, answers: Collection[int]) -> int:

@@ -57,11 +57,12 @@ class Sweep:
             self.done.leases += dropped[1]
 
     async def _job(self, job: int) -> None:
-        dropped = await self._write(retention.drop_job, job, self._cutoffs.jobs)
-        if dropped is not None:
+        while dropped := await self._write(retention.drop_windows, job, self._cutoffs.jobs):
+            self.done.windows += dropped
+        history = await self._write(retention.drop_job, job, self._cutoffs.jobs)
+        if history is not None:
             self.done.jobs += 1
-            self.done.windows += dropped[0]
-            self.done.history += dropped[1]
+            self.done.history += history
 
     async def _file_history(self) -> None:
         while dropped := await self._write(retention.drop_file_history, self._cutoffs.history):
