@@ -71,6 +71,15 @@ async def test_a_reader_in_between_changes_nothing(database: Path, looked: list[
     assert looked == []
 
 
+async def test_after_an_end_that_was_not_in_order_a_start_reads_everything(
+    database: Path, looked: list[object]
+) -> None:
+    await (await Store.open(database)).close(in_order=False)
+    looked.clear()
+    await opened_and_closed(database)
+    assert len(looked) == 1
+
+
 async def test_after_a_kill_a_start_reads_everything_and_goes_on(database: Path, looked: list[object]) -> None:
     killed(database)
     await opened_and_closed(database)

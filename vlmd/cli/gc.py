@@ -65,8 +65,10 @@ async def _forget(settings: Settings, found: Cutoffs) -> dict[str, Any]:
         if shrunk:
             await store.shrink()
         room = await store.write(retention.room)
-    finally:
-        await store.close()
+    except BaseException:
+        await store.close(in_order=False)
+        raise
+    await store.close()
     return {
         "forgotten": msgspec.to_builtins(round_.done),
         "database_bytes": room.database,

@@ -63,10 +63,12 @@ class Store:
             await self._connection.execute("VACUUM")
             await self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    async def close(self) -> None:
+    async def close(self, in_order: bool = True) -> None:
+        """After an end that was not in order, the next start reads the whole database."""
         async with self._busy:
             await self._connection.close()
-            mark_clean(self._path)
+            if in_order:
+                mark_clean(self._path)
             os.close(self._lock_fd)
 
     async def _transaction(self, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -48,8 +48,10 @@ class Daemon:
             parts = wire(settings, store, models, devices, nvml, self._worker_command)
             await _recover(parts)
             await self._serve(parts)
-        finally:
-            await store.close()
+        except BaseException:
+            await store.close(in_order=False)
+            raise
+        await store.close()
         logger.info("stopped")
 
     async def _serve(self, parts: Parts) -> None:
