@@ -15,13 +15,17 @@ ALL = [path.relative_to(ROOT) for folder in ("vlmd", "tools", "tests") for path 
 
 MAY_IMPORT = {
     "core": {"core"},
-    "store": {"core", "store"},
+    "store": {"core", "store", "filesystem"},
     "outputs": {"core", "outputs", "__version__"},
     "merger": {"core", "outputs", "store.reader", "merger", "link", "lifeline", "log"},
     "media": {"core", "media", "link", "lifeline", "log", "vlmd"},
     "worker": {"core", "media.client", "media.memory", "worker", "link", "lifeline", "log", "__version__"},
-    "inbox": {"core", "store", "inbox", "media.opening", "config", "clock"},
+    "inbox": {"core", "store", "inbox", "media.opening", "config", "clock", "filesystem"},
     "config": {"core", "config"},
+    "doctor": {
+        *("core", "config", "store", "filesystem", "doctor", "media.client", "media.opening", "__version__"),
+        *("supervisor.models", "worker.models"),
+    },
 }
 """What of ours each package may import."""
 
@@ -71,7 +75,7 @@ def test_the_core_knows_nothing_of_the_outside_world() -> None:
 
 
 def test_the_daemon_and_the_command_line_leave_torch_and_av_unloaded() -> None:
-    ours = "vlmd.cli.run, vlmd.cli.trial, vlmd.cli.demo, vlmd.cli.look"
+    ours = "vlmd.cli.run, vlmd.cli.trial, vlmd.cli.demo, vlmd.cli.look, vlmd.cli.gc, vlmd.cli.doctor"
     code = f"import sys, {ours}; print({{'torch', 'transformers', 'av'}} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -320,3 +320,9 @@ int nvmlEventSetWait_v2(void *set, Event *event, unsigned timeout_ms) {
     }
     return TIMEOUT;
 }
+
+int nvmlSystemGetCudaDriverVersion_v2(int *version) {
+    CHECK(NO_GPU);
+    *version = 12040;
+    return SUCCESS;
+}

@@ -28,6 +28,8 @@ _COMMANDS = {
     "drain": "devices",
     "resume": "devices",
     "try": "trial",
+    "gc": "gc",
+    "doctor": "doctor",
     "demo": "demo",
 }
 """Verb → the module it lives in, in the order they are listed."""

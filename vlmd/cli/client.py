@@ -77,6 +77,11 @@ class Client:
         devices: list[dict[str, Any]] = answer["devices"]
         return devices
 
+    def forget(self, dry_run: bool) -> dict[str, Any]:
+        """What was forgotten, or would be; takes as long as it takes."""
+        document: dict[str, Any] = self._json("GET" if dry_run else "POST", "/v1/gc", timeout=None)
+        return document
+
     def _json(self, method: str, path: str, **options: Any) -> Any:
         try:
             response = self._http.request(method, path, **options)

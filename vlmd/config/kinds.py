@@ -12,10 +12,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
+from vlmd.core.retention import FOREVER
+
 DEMO_MODEL = "vlmd-demo"
 """The model that comes with vlmd: a toy that knows only the synthetic game."""
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_MOST_DAYS = 36_500
 _DEVICE = re.compile(r"cpu|cuda:(0|[1-9][0-9]*)|GPU-[0-9A-Fa-f-]+")
 
 
@@ -75,6 +78,14 @@ def _check_device(entry: object) -> None:
         raise ValueError(f'expected "cuda:N", a GPU\'s UUID ("GPU-…") or "cpu" in the list, not {entry!r}')
 
 
+def _days(value: object) -> int | Literal["forever"]:
+    if value == FOREVER:
+        return "forever"
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST_DAYS:
+        raise ValueError(f'expected a number of days from 1 to {_MOST_DAYS}, or "forever", not {value!r}')
+    return value
+
+
 def _words(words: tuple[str, ...]) -> tuple[str, ...]:
     """Words without the blanks around them: each holds something, no two differ only in case."""
     stripped = tuple(word.strip() for word in words)
@@ -99,6 +110,7 @@ ModelPath = Annotated[str, BeforeValidator(_model_path)]
 Name = Annotated[str, AfterValidator(_name)]
 Globs = Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], Field(strict=False)]
 Devices = Annotated[Literal["auto"] | tuple[str, ...], PlainValidator(_devices)]
+Days = Annotated[int | Literal["forever"], PlainValidator(_days)]
 Words = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_words)]
 Labels = Annotated[Words, Field(min_length=1), AfterValidator(_labels)]
 

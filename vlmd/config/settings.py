@@ -13,6 +13,7 @@ from vlmd.config.kinds import (
     DEMO_MODEL,
     AbsolutePath,
     Count,
+    Days,
     Devices,
     Few,
     Globs,
@@ -111,6 +112,15 @@ class LimitSettings(Section):
         )
 
 
+class RetentionSettings(Section):
+    """Days that ended things are kept."""
+
+    history_days: Days = 7
+    jobs_days: Days = 30
+    answers_days: Days = 90
+    backups_days: Days = 30
+
+
 class ModelSettings(Section):
     path: ModelPath
     """An absolute folder, or `DEMO_MODEL`."""
@@ -205,6 +215,7 @@ class Settings(Section):
     devices: DeviceSettings = Field(default_factory=DeviceSettings)
     inbox: InboxSettings = Field(default_factory=InboxSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
     models: Mapping[Name, ModelSettings] = Field(default_factory=dict)
     pipelines: Mapping[Name, PipelineSettings] = Field(default_factory=dict)
     _source: Path | None = PrivateAttr(default=None)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
+from pathlib import Path
 
 from watchdog.events import (
     DirCreatedEvent,
@@ -18,7 +18,7 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-logger = logging.getLogger("vlmd.inbox")
+from vlmd.filesystem import Kind, filesystem_of
 
 _EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
@@ -47,16 +47,22 @@ class Watch(FileSystemEventHandler):
         if self._watched == (facts.st_dev, facts.st_ino):
             return
         self.stop()
+        self._watched = (facts.st_dev, facts.st_ino)
+        found = filesystem_of(Path(os.fsdecode(self._root)))
+        if found.kind == Kind.NETWORK:
+            self._rescans_only(f"{found.type} gives no notice of what other machines put there")
+            return
         observer = Observer()
         try:
             observer.schedule(self, os.fsdecode(self._root), recursive=True, event_filter=_EVENTS)
             observer.start()
         except (OSError, RecursionError) as error:  # the latter from folders that lie a thousand deep
-            self.problem = f"changes in the inbox are found by rescans only ({error})"
-            logger.warning(self.problem)
+            self._rescans_only(str(error))
         else:
             self._observer, self.problem = observer, None
-        self._watched = (facts.st_dev, facts.st_ino)
+
+    def _rescans_only(self, why: str) -> None:
+        self.problem = f"changes in the inbox are found by rescans only ({why}); inbox.rescan_seconds says how often"
 
     def stop(self) -> None:
         if self._observer is not None:

@@ -143,12 +143,16 @@ async def retry(db: aiosqlite.Connection, job_id: int, fresh: bool, now: int) ->
 
 
 async def remerge(db: aiosqlite.Connection, job_id: int, now: int) -> bool:
-    """Write the result anew from the stored answers. False unless every window is answered or failed."""
+    """Write the result anew from the stored answers. False unless every window is answered or failed.
+
+    A job that is being forgotten has lost its first window first.
+    """
     return bool(
         await change(
             db,
             "UPDATE jobs SET state = 'merging', code = NULL, reason = NULL, changed_at = ? WHERE id = ?"
-            " AND state IN ('done', 'failed') AND total > 0 AND answered + failed = total",
+            " AND state IN ('done', 'failed') AND answered + failed = total"
+            " AND EXISTS (SELECT 1 FROM windows WHERE job_id = jobs.id AND idx = 0)",
             (now, job_id),
         )
     )
@@ -212,12 +216,14 @@ async def _claim(db: aiosqlite.Connection, base: str, fingerprint: str) -> str:
     """The result's path: its base, unless that belongs to another video.
 
     A job that ended before it was ever merged (its file was still being copied, say) wrote nothing and owns nothing.
+    One that was merged owns its result for ever, also when the job itself has been forgotten.
     """
     marks = ", ".join(f"'{state}'" for state in ACTIVE_JOBS)
     taken = await one(
         db,
-        f"SELECT 1 FROM jobs WHERE result = ? AND fingerprint <> ? AND (state IN ({marks}) OR EXISTS"
-        " (SELECT 1 FROM transitions WHERE job_id = jobs.id AND entity = 'job' AND new = 'merging')) LIMIT 1",
+        f"SELECT 1 FROM jobs WHERE result = ?1 AND fingerprint <> ?2 AND (state IN ({marks}) OR EXISTS"
+        " (SELECT 1 FROM transitions WHERE job_id = jobs.id AND entity = 'job' AND new = 'merging'))"
+        " UNION ALL SELECT 1 FROM claims WHERE result = ?1 AND fingerprint <> ?2 LIMIT 1",
         (base, fingerprint),
     )
     return names.with_claim(base, fingerprint) if taken else base

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from vlmd.core.errors import StoreError
+from vlmd.store.wholeness import damage, damaged
 
 
 def migrations() -> list[tuple[int, str]]:
@@ -16,14 +17,15 @@ def migrations() -> list[tuple[int, str]]:
     return [(int(entry.name[:4]), entry.read_text()) for entry in scripts]
 
 
-def migrate(path: Path) -> None:
+def migrate(path: Path, read_all: bool = True) -> None:
     """Create the database, or bring it up to date; an older one is copied aside first.
 
-    Every migration is one transaction together with its version number. A database of a newer vlmd is refused.
+    Every migration is one transaction together with its version number. A database of a newer vlmd is refused, and so
+    is a damaged one; `read_all` looks at every page for that.
     """
     connection = _connect(path)
     try:
-        _check(connection, path)
+        _check(connection, path, read_all)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         scripts = migrations()
         newest = scripts[-1][0]
@@ -58,18 +60,18 @@ def _cannot_open(path: Path, error: sqlite3.OperationalError) -> StoreError:
     return StoreError(f"{path} cannot be opened ({error}); see who owns it and what else uses it")
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
+def _check(connection: sqlite3.Connection, path: Path, read_all: bool) -> None:
     try:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        problems = [row[0] for row in connection.execute("PRAGMA quick_check")]
+        problem = damage(connection) if read_all else None
     except sqlite3.OperationalError as error:
         raise _cannot_open(path, error) from error
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"{path} is damaged or not a database ({error}); move it aside and start again") from error
+        raise damaged(path, error) from error
     if mode != "wal":
         raise StoreError(f"{path}: this filesystem cannot keep a write-ahead log; put paths.state on a local disk")
-    if problems != ["ok"]:
-        raise StoreError(f"{path} is damaged ({problems[0]}); move it aside and start again")
+    if problem is not None:
+        raise damaged(path, problem)
 
 
 def _back_up(connection: sqlite3.Connection, target: Path) -> None:

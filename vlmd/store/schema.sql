@@ -58,6 +58,9 @@ CREATE INDEX jobs_by_video ON jobs (fingerprint, recipe);
 CREATE INDEX jobs_by_result ON jobs (result);
 CREATE INDEX jobs_by_file ON jobs (file_id);
 
+-- Results of jobs that were forgotten: their paths stay theirs, so that no other video's result takes their place.
+CREATE TABLE claims (result TEXT PRIMARY KEY, fingerprint TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
 -- A worker's right to a run of windows. Its number is never used again: it fences late answers.
 CREATE TABLE leases (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -65,6 +68,7 @@ CREATE TABLE leases (
     worker      TEXT NOT NULL,
     granted_at  INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX leases_by_job ON leases (job_id);
 
 -- What a model said of one span of one video under one recipe. Never changed once written.
 CREATE TABLE answers (
@@ -91,6 +95,7 @@ CREATE TABLE answers (
     answered_at    INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX answers_by_question ON answers (fingerprint, asked, start_ms, end_ms);
+CREATE INDEX answers_by_age ON answers (answered_at);
 
 -- The unit of work, of checkpoint and of failure.
 CREATE TABLE windows (
@@ -117,6 +122,7 @@ CREATE TABLE windows (
 ) STRICT;
 CREATE INDEX windows_by_state ON windows (job_id, state, idx);
 CREATE INDEX windows_by_lease ON windows (lease) WHERE lease IS NOT NULL;
+CREATE INDEX windows_by_answer ON windows (answer_id) WHERE answer_id IS NOT NULL;
 
 -- Devices that were sent to rest, by UUID (a GPU) or name; they stay so over a restart, until they are resumed.
 CREATE TABLE paused_devices (device TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;
@@ -133,7 +139,7 @@ CREATE TABLE transitions (
     code        TEXT,
     reason      TEXT
 ) STRICT;
-CREATE INDEX transitions_by_job ON transitions (job_id, id);
+CREATE INDEX transitions_by_job ON transitions (job_id, entity, id);
 
 -- The arrows of the state machines; anything else is refused.
 CREATE TABLE legal (entity TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, PRIMARY KEY (entity, old, new)) STRICT;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,7 +13,11 @@ from typing import Concatenate, ParamSpec, TypeVar
 import aiosqlite
 
 from vlmd.core.errors import StoreError
+from vlmd.filesystem import Kind, filesystem_of, why_no_database
 from vlmd.store.schema import migrate
+from vlmd.store.wholeness import mark_clean, take_mark
+
+logger = logging.getLogger("vlmd.store")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,7 +30,8 @@ _PRAGMAS = {"synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000, "trusted_
 class Store:
     """Runs verbs. Two never overlap, and a cancelled caller never interrupts one half-way."""
 
-    def __init__(self, connection: aiosqlite.Connection, lock_fd: int) -> None:
+    def __init__(self, path: Path, connection: aiosqlite.Connection, lock_fd: int) -> None:
+        self._path = path
         self._connection = connection
         self._lock_fd = lock_fd
         self._busy = asyncio.Lock()
@@ -33,12 +39,13 @@ class Store:
     @classmethod
     async def open(cls, path: Path) -> Store:
         """Open, check and migrate the database at `path`; raises `StoreError` where that cannot be done safely."""
+        _require_local(path.parent)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_fd = _lock(path.with_name(f"{path.name}.lock"))
         try:
-            await asyncio.to_thread(migrate, path)
+            await asyncio.to_thread(migrate, path, read_all=not take_mark(path))
             path.chmod(0o600)
-            return cls(await _connect(path), lock_fd)
+            return cls(path, await _connect(path), lock_fd)
         except BaseException:
             os.close(lock_fd)
             raise
@@ -50,9 +57,18 @@ class Store:
         """
         return await asyncio.shield(asyncio.ensure_future(self._transaction(verb, *args, **kwargs)))
 
-    async def close(self) -> None:
+    async def shrink(self) -> None:
+        """Write the file anew without what is free in it: takes its size again on disk, and nobody writes meanwhile."""
+        async with self._busy:
+            await self._connection.execute("VACUUM")
+            await self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    async def close(self, in_order: bool = True) -> None:
+        """After an end that was not in order, the next start reads the whole database."""
         async with self._busy:
             await self._connection.close()
+            if in_order:
+                mark_clean(self._path)
             os.close(self._lock_fd)
 
     async def _transaction(self, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -66,6 +82,16 @@ class Store:
                     await self._connection.execute("ROLLBACK")
                 raise
             return result
+
+
+def _require_local(folder: Path) -> None:
+    found = filesystem_of(folder)
+    if (why := why_no_database(folder, found)) is not None:
+        raise StoreError(why)
+    if found.kind == Kind.UNKNOWN:
+        logger.warning(
+            "%s lies on %s, which is not known to be safe for a database; a local disk is", folder, found.type
+        )
 
 
 def _lock(path: Path) -> int:

@@ -4,6 +4,7 @@ daemon     the main loop: start everything, wait for a reason to end, end it in 
 parts      what a running daemon consists of, and how it is wired
 planning   a registered file is indexed and cut into windows
 merging    a job whose windows are all in gets its result
+keeping    once a day: what has been kept long enough is forgotten
 pool       the loop that planning and merging share
 fleet/     the workers: one process per device
 devices/   which devices get a worker, and how they are doing

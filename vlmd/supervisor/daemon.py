@@ -48,14 +48,17 @@ class Daemon:
             parts = wire(settings, store, models, devices, nvml, self._worker_command)
             await _recover(parts)
             await self._serve(parts)
-        finally:
-            await store.close()
+        except BaseException:
+            await store.close(in_order=False)
+            raise
+        await store.close()
         logger.info("stopped")
 
     async def _serve(self, parts: Parts) -> None:
         """Run every part until told to stop. A part that fails takes the daemon down: half a daemon helps nobody."""
         self._listen_to_signals(parts)
-        running = (Api(parts), parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints, parts.health)
+        parallel = (parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints, parts.health, parts.keeper)
+        running = (Api(parts), *parallel)
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(part.run()) for part in running]

@@ -13,6 +13,7 @@ from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.devices.health import Health
 from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.fleet.fleet import Fleet
+from vlmd.supervisor.keeping import Keeper
 from vlmd.supervisor.merging import Mergers
 from vlmd.supervisor.planning import Planner
 
@@ -28,6 +29,7 @@ class Parts:
     health: Health
     mergers: Mergers
     inbox: Inbox
+    keeper: Keeper
     changed: Callable[[], None]
     """Something moved: every part looks whether that is work for it."""
     voided: Callable[[list[int]], Awaitable[None]]
@@ -58,4 +60,5 @@ def wire(
     health = Health(devices, nvml, fleet.park)
     mergers = Mergers(settings, store, changed)
     inbox = Inbox(settings, store, changed, voided)
-    return Parts(settings, store, devices, nvml, planner, fleet, health, mergers, inbox, changed, voided)
+    keeper = Keeper(settings, store)
+    return Parts(settings, store, devices, nvml, planner, fleet, health, mergers, inbox, keeper, changed, voided)

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.applications import Starlette
 
-from vlmd.supervisor.api import devices, jobs, status
+from vlmd.supervisor.api import devices, jobs, keeping, status
 from vlmd.supervisor.api.answering import ERRORS
 from vlmd.supervisor.parts import Parts
 
-_GROUPS = (status, jobs, devices)
+_GROUPS = (status, jobs, devices, keeping)
 
 
 class Api:
