@@ -1,6 +1,6 @@
 """Kills parts of a running daemon at random moments, and checks that nothing is lost, repeated or left behind.
 
-    python tools/chaos.py --kills 100 --supervisor-kills 50 --seed 1
+    python tools/chaos.py --kills 100 --supervisor-kills 50 --stops 10 --seed 1
     python tools/chaos.py --model demo --kills 20 --supervisor-kills 5 --videos FOLDER
 
 First the real daemon runs over some videos undisturbed. Then it runs over them again while its workers and
@@ -26,6 +26,7 @@ from chaos_kit.disturb import Campaign, Disturbance
 _FILMS, _FILM_SECONDS = 3, 20
 _PAUSE = {"scripted": 0.7, "demo": 12.0}
 """Longest pause before a strike, in seconds: a real model has to be loaded after most of them."""
+_PROGRESS_SECONDS = {"scripted": 3.0, "demo": 120.0}
 logger = logging.getLogger("chaos")
 
 
@@ -33,8 +34,16 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     options = _options()
-    pause = _PAUSE[options.model]
-    campaign = Campaign(options.model, options.kills, options.supervisor_kills, options.seed, options.workers, pause)
+    campaign = Campaign(
+        model=options.model,
+        kills=options.kills,
+        supervisor_kills=options.supervisor_kills,
+        seed=options.seed,
+        workers=options.workers,
+        pause=_PAUSE[options.model] if options.pause is None else options.pause,
+        stops=options.stops,
+        progress_seconds=_PROGRESS_SECONDS[options.model],
+    )
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     broken = run(campaign, folder, options.videos)
     if broken:
@@ -83,6 +92,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", choices=["scripted", "demo"], default="scripted", help="who answers")
     parser.add_argument("--kills", type=int, default=20, help="workers and decoders to kill")
     parser.add_argument("--supervisor-kills", type=int, default=5)
+    parser.add_argument("--stops", type=int, default=0, help="workers to stop for good, as if they hung")
+    parser.add_argument("--pause", type=float, help="longest pause before a strike, in seconds")
     parser.add_argument("--seed", type=int, default=1, help="of every random choice")
     parser.add_argument("--videos", type=Path, help="folder of videos; without it, films are rendered")
     parser.add_argument("--workers", type=int, default=2)
