@@ -74,6 +74,10 @@ async def merging(db: aiosqlite.Connection) -> list[MergingJob]:
     ]
 
 
+async def is_merging(db: aiosqlite.Connection, job_id: int) -> bool:
+    return await one(db, "SELECT 1 FROM jobs WHERE id = ? AND state = 'merging'", (job_id,)) is not None
+
+
 async def unfinished(db: aiosqlite.Connection) -> list[UnfinishedJob]:
     marks = ", ".join(f"'{state}'" for state in ACTIVE_JOBS)
     rows = await every(db, f"SELECT id, pipeline, state, recipe, plan FROM jobs WHERE state IN ({marks}) ORDER BY id")

@@ -53,6 +53,7 @@ class _Status:
                 "problem": parts.inbox.problem,
                 "looks": parts.inbox.looks,
             },
+            "problems": [msgspec.to_builtins(problem) for problem in parts.problems()],
             "sandbox_missing": parts.planner.sandbox_missing,
             "indexing": {str(job): count for job, count in parts.planner.bytes_read.items()},
         }

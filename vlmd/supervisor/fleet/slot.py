@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -210,7 +211,7 @@ class Slot:
             self._child.kill()
         failure: Failure | None = None
         async for message in self._child.messages():
-            self.progress_at = time.monotonic()
+            self.progress_at = math.inf  # while it is being heard, it is not the worker that keeps anybody waiting
             match message:
                 case CannotStart(failure=why):
                     failure = why
@@ -218,6 +219,7 @@ class Slot:
                     await self._gone(self._kill_reason or reason, failure)
                 case _:
                     await self._heard(message)
+            self.progress_at = time.monotonic()
         return failure
 
     async def _heard(self, message: FromWorker) -> None:
