@@ -1,6 +1,6 @@
 """Faults of the disk, put under real processes: `shim.c` says what it can do.
 
-    daemon.start(environment=faults.environment(library, stage.folder, FAIL="write:ENOSPC", WHILE=guard))
+daemon.start(environment=faults.environment(library, stage.folder, FAIL="write:ENOSPC", WHILE=guard))
 """
 
 from __future__ import annotations

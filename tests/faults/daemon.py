@@ -1,4 +1,4 @@
-"""The scripted daemon, which also writes down what it has acknowledged: `python -m tests.faults.daemon CONFIG [--once]`.
+"""The scripted daemon that writes down what it has acknowledged: `python -m tests.faults.daemon CONFIG [--once]`.
 
 A line goes to `state/acknowledged` when a transaction has returned, so that whoever records its side effects knows
 what must be on disk. FAULTS_SYNCHRONOUS=1 lets SQLite be careless (NORMAL): the recording has to notice.
@@ -52,5 +52,6 @@ if __name__ == "__main__":
     settings = load_settings(Path(sys.argv[1]))
     store._PRAGMAS["wal_autocheckpoint"] = CHECKPOINT_PAGES
     store._PRAGMAS["synchronous"] = int(os.environ.get("FAULTS_SYNCHRONOUS", "2"))
+    settings.paths.state.mkdir(exist_ok=True)
     write_down(settings.paths.state / "acknowledged")
     asyncio.run(Daemon(settings, "--once" in sys.argv, WORKER).run())

@@ -1,9 +1,9 @@
 /* Stands between a process and what it does to the disk: records it, fails it, or kills the process over it.
  *
  * Loaded with LD_PRELOAD. A side effect is a call that creates a file, writes, syncs, truncates, renames, unlinks
- * or makes a folder. Those below one of the folders in FAULTS_UNDER ("a:b") are counted from 1, in processes whose
- * command line holds FAULTS_ONLY; all others pass untouched. Memory maps are not seen, nor is SQLite's -shm: it is
- * built anew from the log.
+ * or makes a folder. Those below one of the folders in FAULTS_UNDER ("a:b") are recorded, and counted from 1 in each
+ * process; only processes whose command line holds FAULTS_ONLY are killed or failed. Memory maps are not seen, nor is
+ * SQLite's -shm: it is built anew from the log.
  *
  *   FAULTS_JOURNAL=FILE        append every side effect that succeeded, with its data, in the order they happened
  *   FAULTS_KILL=N:before       SIGKILL in place of side effect N, or N:after, right after it
@@ -60,11 +60,12 @@ static int is_meant(void) {
 
 __attribute__((constructor)) static void begin(void) {
     const char *text;
-    if (!getenv("FAULTS_UNDER") || !is_meant()) return;
-    under = getenv("FAULTS_UNDER");
-    guard = getenv("FAULTS_WHILE");
+    if (!getenv("FAULTS_UNDER")) return;
     if ((text = getenv("FAULTS_JOURNAL")))
         journal = syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (journal >= 0 || is_meant()) under = getenv("FAULTS_UNDER");
+    if (!is_meant()) return;
+    guard = getenv("FAULTS_WHILE");
     if ((text = getenv("FAULTS_KILL"))) {
         kill_at = atol(text);
         kill_after = strstr(text, ":after") != NULL;
