@@ -6,9 +6,10 @@
 
 First the real daemon runs over some videos undisturbed. Then it runs over them again while its workers and
 decoders, and the supervisor itself, are killed with SIGKILL until all kills are done, and then to the end.
-Stopped workers (`--stops`) have to be killed by the daemon; on a busy machine, so may be others that are slow, and
-a limit that is too short then looks like a loss. What must hold is in chaos_kit/checks.py, who is spared in chaos_kit/victims.py. Figures go to stdout, progress
-to stderr; the exit code is 1 if anything did not hold, and the scratch folder is kept then.
+Workers that are stopped (`--stops`) have to be killed by the daemon itself. On a busy machine it may do that to others
+that are merely slow, and a limit so short then looks like a loss. What must hold is in chaos_kit/checks.py, who is
+spared in chaos_kit/victims.py. Figures go to stdout, progress to stderr; the exit code is 1 if anything did not hold,
+and the scratch folder is kept then.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from chaos_kit import powercut, videos
 
+from tests import faults
+
 _FILMS, _FILM_SECONDS, _KILLS = 3, 8, 4
 
 
@@ -34,7 +36,7 @@ def main() -> int:
         folder = Path(name)
         films = [videos.render(folder / f"film {n}.mp4", _FILM_SECONDS, options.seed + n) for n in range(_FILMS)]
         kills = [dice.randint(20, 150) for _ in range(_KILLS)]
-        recording = powercut.record(folder / "recorded", films, kills, options.synchronous)
+        recording = powercut.record(folder / "recorded", faults.build(folder), films, kills, options.synchronous)
         begun = time.monotonic()
         found = powercut.cut(recording, options.cuts, options.seed, folder / "after")
     print(f"side effects recorded    {len(recording.effects)}: {powercut.kinds(recording)}")

@@ -24,8 +24,8 @@ CHECKPOINT_PAGES = 30
 
 def acknowledged(verb: object, args: tuple[Any, ...], result: Any) -> dict[str, Any] | None:
     """What a verb that has returned stands for, if that is more than a change of state."""
-    if verb is files.register:
-        return {"job": result[0]}
+    if verb is files.take:
+        return {"jobs": [taken.job for taken in result if taken.job is not None]}
     if verb is windows.checkpoint:
         return {"answers": [[one.answer.lease, one.answer.window] for one in result[0]]}
     if verb is jobs.merged and result:

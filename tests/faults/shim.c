@@ -9,6 +9,7 @@
  *   FAULTS_KILL=N:before       SIGKILL in place of side effect N, or N:after, right after it
  *   FAULTS_FAIL=KINDS:ERRNO    fail side effects of these kinds ("write,sync"); with :FROM-TO only those among them
  *   FAULTS_WHILE=FILE          … only while this file exists
+ *   FAULTS_CLOCK=SECONDS       every reading of the wall clock is off by so much, now ahead, now behind
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 enum kind { CREATE, WRITE, SYNC, TRUNCATE, RENAME, UNLINK, MKDIR, KINDS };
@@ -37,7 +39,7 @@ struct record {
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 static const char *under, *guard;
 static int journal = -1, fail_kinds, fail_errno, kill_after;
-static long counted, matched, kill_at, fail_from = 1, fail_to = LONG_MAX;
+static long clock_off, counted, matched, kill_at, fail_from = 1, fail_to = LONG_MAX;
 
 static int errno_of(const char *name) {
     static const struct { const char *name; int number; } known[] = {
@@ -65,6 +67,7 @@ __attribute__((constructor)) static void begin(void) {
         journal = syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (journal >= 0 || is_meant()) under = getenv("FAULTS_UNDER");
     if (!is_meant()) return;
+    if ((text = getenv("FAULTS_CLOCK"))) clock_off = atol(text);
     guard = getenv("FAULTS_WHILE");
     if ((text = getenv("FAULTS_KILL"))) {
         kill_at = atol(text);
@@ -261,3 +264,11 @@ int mkdirat(int folder, const char *name, mode_t mode) {
 }
 
 int mkdir(const char *name, mode_t mode) { return mkdirat(AT_FDCWD, name, mode); }
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    static long readings;
+    int result = syscall(SYS_clock_gettime, clock, now);
+    if (clock == CLOCK_REALTIME && clock_off)
+        now->tv_sec += __atomic_add_fetch(&readings, 1, __ATOMIC_RELAXED) % 2 ? clock_off : -clock_off;
+    return result;
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -121,3 +123,31 @@ def test_a_result_that_cannot_be_written_waits_and_others_go_on_being_answered(
     assert problems(daemon) == []
     for name in ("one", "two"):
         assert content_of(result_of(daemon.stage, f"{name}.mp4")) == films[name].content
+
+
+def test_without_descriptors_no_video_is_blamed(new_daemon: StartDaemon, films: Films) -> None:
+    daemon = new_daemon()
+    daemon.start()
+    daemon.until(lambda: daemon.stage.diary("loads"), "the worker has been started")
+    daemon.until_answering()
+    before = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+    used = max(int(name) for name in os.listdir(f"/proc/{daemon.pid}/fd"))
+    resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (used + 1, before[1]))
+    daemon.stage.drop(films["one"].path)
+    daemon.until(lambda: "Too many open files" in daemon.log, "it says so")
+    resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, before)
+    daemon.until(lambda: job_done(daemon), "all goes on by itself")
+    assert content_of(result_of(daemon.stage, "one.mp4")) == films["one"].content
+    assert daemon.stop() == 0
+
+
+def test_a_wall_clock_that_jumps_changes_nothing(new_daemon: StartDaemon, films: Films, shim: Path) -> None:
+    daemon = new_daemon()
+    daemon.stage.drop(films["one"].path)
+    jumps = faults.environment(shim, daemon.stage.state, only="tests.scripted.daemon", CLOCK=100_000)
+    daemon.start("--once", environment=jumps)
+    assert daemon.wait() == 0
+    assert content_of(result_of(daemon.stage, "one.mp4")) == films["one"].content
+    times = [row["at"] for row in daemon.rows("SELECT at FROM transitions ORDER BY id")]
+    assert times != sorted(times), "it did jump"
+    assert len(daemon.stage.asked()) == answers(daemon)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import time
+
+from msgspec.structs import replace
+
 from tests.store.making import RECIPE
-from vlmd.core.messages import DecodeLimits, ModelSpec, RunWindows
+from vlmd.core.messages import DecodeLimits, LeaseEnded, ModelSpec, RunWindows
 from vlmd.core.video import FileIdentity, FileRef
 from vlmd.core.windows import Window
 from vlmd.supervisor.devices.discovery import Device
@@ -42,3 +48,38 @@ async def test_a_lease_is_not_taken_where_no_worker_lives() -> None:
         empty.state = state
         assert not empty.give(lease())
         assert not empty.leases
+
+
+SAYS_TWO_THINGS = """
+import os, socket, sys
+from vlmd.core.messages import LeaseEnded, Ready
+from vlmd.link import Link
+link = Link(socket.socket(fileno=int(sys.argv[sys.argv.index("--link-fd") + 1])), bytes)
+link.send(Ready("d", "m", "p", 0, 0, 0, {}))
+link.send(LeaseEnded(lease=1))
+os.read(0, 1)
+import time; time.sleep(60)
+"""
+
+
+async def test_a_worker_is_not_blamed_for_what_keeps_its_listener_waiting() -> None:
+    """A full disk, above all: the worker has said something, and it has not been written yet."""
+    waits, heard = slot(), asyncio.Event()
+    waits.command = [sys.executable, "-c", SAYS_TWO_THINGS]
+
+    async def hear(of: Slot, message: object) -> None:
+        if isinstance(message, LeaseEnded):
+            of.give(replace(lease(), lease=2))
+            heard.set()
+            await asyncio.sleep(3600)
+
+    waits.hear = hear
+    living = asyncio.create_task(waits.live())
+    async with asyncio.timeout(30):
+        await heard.wait()
+    assert waits.state == SlotState.BUSY
+    waits.check(waits.progress_at)
+    waits.check(time.monotonic() + 3600)
+    assert waits._kill_reason is None
+    waits.kill("the test is over")
+    living.cancel()

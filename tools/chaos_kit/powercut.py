@@ -53,11 +53,10 @@ class Found:
     lost: list[str] = field(default_factory=list)
 
 
-def record(folder: Path, films: Sequence[Path], kills: Sequence[int], synchronous: int = 2) -> Recording:
+def record(folder: Path, library: Path, films: Sequence[Path], kills: Sequence[int], synchronous: int = 2) -> Recording:
     """A run over `films`, whose supervisor is killed after so many side effects each, and then to the end."""
     stage = set_up(folder, 2)
     daemon = Daemon(stage, [_MODULE, str(stage.config)])
-    library = faults.build(folder)
     try:
         _run(daemon, {})
         recording = Recording(stage, Disk([stage.state, stage.results]), [])
@@ -125,8 +124,7 @@ def _lost(db: sqlite3.Connection, said: Sequence[dict[str, Any]]) -> list[str]:
     lost = []
     for line in said:
         lost += [f"answer {pair} is gone" for pair in map(tuple, line.get("answers", [])) if pair not in answered]
-        if "job" in line and line["job"] not in states:
-            lost.append(f"job {line['job']} is gone")
+        lost += [f"job {job} is gone" for job in line.get("jobs", []) if job not in states]
         if "done" in line and states.get(line["done"]) != "done":
             lost.append(f"job {line['done']} is not done any more")
     return lost

@@ -57,7 +57,8 @@ class Code(StrEnum):
     CANCELLED = "cancelled"
     MERGER_FAILED = "merger-failed"
     RESULT_UNWRITABLE = "result-unwritable"
-    NO_PROCESS = "no-process"
+    # the daemon itself
+    EXHAUSTED = "exhausted"
 
 
 REMEDY: dict[Code, str] = {
@@ -89,7 +90,7 @@ REMEDY: dict[Code, str] = {
     Code.CANCELLED: "`vlmd retry` takes it up again; what was answered is kept",
     Code.MERGER_FAILED: "see the log, then `vlmd merge`",
     Code.RESULT_UNWRITABLE: "let paths.results be written to; it is tried again until it works",
-    Code.NO_PROCESS: "raise the limits of open files and processes (ulimit -n, -u); it is tried again until it works",
+    Code.EXHAUSTED: "raise the limits of open files and processes (ulimit -n, -u); it is tried again until it works",
 }
 
 

@@ -28,7 +28,7 @@ async def run_merger(request: MergeJob, wanted: Wanted | None = None) -> Outcome
         try:
             outcome = await _one_merger(request, wanted)
         except OSError as error:
-            return MergeFailed(failure=Failure(Code.NO_PROCESS, f"no merger can be started: {error}"))
+            return MergeFailed(failure=Failure(Code.EXHAUSTED, f"no merger can be started: {error}"))
         if not isinstance(outcome, Gone):
             return outcome
         reason = outcome.exit

@@ -25,7 +25,7 @@ from vlmd.supervisor.pool import Pool
 logger = logging.getLogger("vlmd.merging")
 
 _AT_ONCE = 2
-_PASSING = (Code.RESULT_UNWRITABLE, Code.NO_PROCESS)
+_PASSING = (Code.RESULT_UNWRITABLE, Code.EXHAUSTED)
 """Not the job's fault, and over some day: the job waits for that."""
 _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds until such a job is tried again; the last one again and again."""

@@ -34,7 +34,8 @@ class Parts:
 
     def problems(self) -> list[Problem]:
         """What keeps some part waiting just now."""
-        return [problem for problem in (self.store.problem, *self.mergers.problems()) if problem is not None]
+        waits = [self.store.problem] if self.store.problem else []
+        return [*waits, *self.planner.problems(), *self.mergers.problems()]
 
 
 def wire(

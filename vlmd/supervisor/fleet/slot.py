@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -109,6 +108,8 @@ class Slot:
     _wanted: ModelSpec | None = None
     _kill_reason: str | None = None
     _alone: int | None = None
+    _hearing: bool = False
+    """What the worker has said is being dealt with: it is not the one that keeps anybody waiting."""
 
     @property
     def name(self) -> str:
@@ -177,7 +178,7 @@ class Slot:
     def check(self, now: float) -> None:
         """Kill a worker that says nothing although it has something to do."""
         limit = self.patience.load if self.state == SlotState.LOADING else self.patience.progress
-        if self._kill_reason is not None or self.state not in _AT_SOMETHING:
+        if self._hearing or self._kill_reason is not None or self.state not in _AT_SOMETHING:
             return
         if now - self.progress_at > limit:
             logger.error("%s: no progress for %.0f s while %s; killed", self.name, now - self.progress_at, self.state)
@@ -211,7 +212,7 @@ class Slot:
             self._child.kill()
         failure: Failure | None = None
         async for message in self._child.messages():
-            self.progress_at = math.inf  # while it is being heard, it is not the worker that keeps anybody waiting
+            self._hearing = True
             match message:
                 case CannotStart(failure=why):
                     failure = why
@@ -219,7 +220,7 @@ class Slot:
                     await self._gone(self._kill_reason or reason, failure)
                 case _:
                     await self._heard(message)
-            self.progress_at = time.monotonic()
+            self._hearing, self.progress_at = False, time.monotonic()
         return failure
 
     async def _heard(self, message: FromWorker) -> None:
