@@ -9,7 +9,7 @@ from tools.chaos_kit import powercut
 from tools.chaos_kit.stage import Stage
 from tools.chaos_kit.sweep import Sweep
 
-PLACES = 5
+PLACES = 3
 CUTS = 40
 
 
