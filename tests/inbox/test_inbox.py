@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,42 @@ async def test_an_inbox_that_was_deleted_and_made_again_works_on(folder: Folder)
         assert inbox.problem is None
         folder.drop("soccer/b.mkv")
         await until(lambda: len(folder.jobs()) == 2)
+
+
+async def test_an_inbox_that_became_a_link_to_another_folder_is_watched_there(folder: Folder) -> None:
+    elsewhere = folder.root / "elsewhere"
+    (elsewhere / "soccer").mkdir(parents=True)
+    async with folder.open(rescan_seconds=0.5) as inbox:
+        await looks(inbox)
+        folder.inbox.rename(folder.root / "away")
+        folder.inbox.symlink_to(elsewhere)
+        folder.drop("soccer/a.mkv")
+        await until(folder.jobs)
+        await looks(inbox)
+    assert folder.jobs() == {"soccer/a.mkv": "soccer/a.mkv"}
+
+
+async def test_without_descriptors_nothing_is_refused_and_all_goes_on_when_there_are_some(folder: Folder) -> None:
+    async with folder.open() as inbox:
+        await looks(inbox)
+        folder.drop("soccer/a.mkv")
+        with no_more_descriptors():
+            await until(lambda: "Too many open files" in (inbox.problem or ""))
+        await until(folder.jobs)
+    assert folder.refused() == {}
+
+
+@contextlib.contextmanager
+def no_more_descriptors() -> Iterator[None]:
+    """This process can open nothing."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as lowest_free:
+        limit = lowest_free.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 async def test_refusals_are_reconsidered_when_the_configuration_may_have_lifted_them(folder: Folder) -> None:

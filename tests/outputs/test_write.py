@@ -9,17 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from vlmd.outputs.write import as_text, holder, write_whole
+from vlmd.outputs.write import Draft, as_text, holder
 
 KILLS = 12
 WRITER = """
 import pathlib, sys
-from vlmd.outputs.write import as_text, write_whole
+from vlmd.outputs.write import Draft, as_text
+path = pathlib.Path(sys.argv[1])
 for number in range(10**9):
-    write_whole(pathlib.Path(sys.argv[1]), as_text({"video": {"sha256": str(number)}, "rows": [number] * 20_000}))
+    draft = Draft(path, path.parent)
+    draft.write(as_text({"video": {"sha256": str(number)}, "rows": [number] * 20_000}))
+    draft.publish()
     if number == 0:
         print("begun", flush=True)
 """
+
+
+def write_whole(path: Path, text: str) -> None:
+    draft = Draft(path, path.parent)
+    draft.write(text)
+    draft.publish()
 
 
 def test_a_reader_never_sees_half_a_file_while_writers_are_killed(tmp_path: Path) -> None:
@@ -49,6 +58,13 @@ def test_a_file_that_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Path
     with pytest.raises(OSError):
         write_whole(tmp_path / "a.json", "text")
     assert list(tmp_path.iterdir()) == [tmp_path / "a.json"]
+
+
+def test_what_is_discarded_was_never_there(tmp_path: Path) -> None:
+    draft = Draft(tmp_path / "a.json", tmp_path)
+    draft.write("text")
+    draft.discard()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_text_that_is_not_unicode_leaves_the_older_file(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import faults
 from tools.chaos_kit import daemon as daemons
 from tools.chaos_kit import reference, videos
 from tools.chaos_kit.daemon import Daemon
@@ -49,6 +50,15 @@ def films(undisturbed: Stage) -> dict[str, Film]:
     names = {name: f"{name}.mp4" for name in LENGTHS}
     heads = {name: reference.head(result_of(undisturbed, file)) for name, file in names.items()}
     return {name: Film(undisturbed.inbox / file, heads[name]) for name, file in names.items()}
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that puts faults of the disk under a process."""
+    try:
+        return faults.build(tmp_path_factory.mktemp("shim"))
+    except faults.NoCompiler as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

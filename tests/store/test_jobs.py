@@ -41,6 +41,10 @@ def texts(database: Path, job: int) -> list[str | None]:
 # --- files -------------------------------------------------------------------------------------------------
 
 
+def refusal(of: files.NewJob, why: Failure) -> files.Refusal:
+    return files.Refusal(file=of.file, origin="inbox", failure=why)
+
+
 async def test_a_file_has_one_job_for_each_pipeline(store: Store) -> None:
     ids = [(await store.write(files.register, new_job(pipeline=pipeline), 1))[0] for pipeline in "pqpq"]
     assert ids == [1, 2, 1, 2]
@@ -66,14 +70,14 @@ async def test_content_that_changed_voids_the_unfinished_jobs_of_its_file(store:
 async def test_a_refused_file_is_known_and_its_earlier_jobs_are_void(store: Store, database: Path) -> None:
     job = await planned(store)
     failure = Failure(Code.EMPTY, "it holds no bytes")
-    assert await store.write(files.refuse, new_job(content=1).file, "inbox", failure, 5) == [job]
+    assert await store.write(files.refuse, refusal(new_job(content=1), failure), 5) == [job]
     assert state(database, job) == "cancelled"
     assert (await store.write(files.known))[new_job().file.path].mtime_ns == 1
 
 
 async def test_refusals_are_forgotten_by_their_code(store: Store) -> None:
     for path, code in (("a", Code.EMPTY), ("b", Code.NO_PIPELINE)):
-        await store.write(files.refuse, new_job(path).file, "inbox", Failure(code, "no"), 5)
+        await store.write(files.refuse, refusal(new_job(path), Failure(code, "no")), 5)
     await store.write(files.forget_refusals, [Code.NO_PIPELINE, Code.TOO_LARGE], 6)
     assert (await store.write(files.known)).keys() == {b"/inbox/a"}
 

@@ -71,6 +71,9 @@ class Bench:
         self.processes: list[Process] = []
         self.lost: list[Lost] = []
         self.mortal = True
+        self.written = asyncio.Event()
+        self.written.set()
+        """Cleared: whoever hears the end of a lease waits, as for a full disk."""
         self.memory: Memory | None = None
         monkeypatch.setattr(workers.Child, "start", self._start)
         self.slot = Slot(
@@ -90,7 +93,9 @@ class Bench:
         self.processes.append(Process(self.mortal))
         return self.processes[-1]
 
-    async def _hear(self, slot: Slot, message: object) -> None: ...
+    async def _hear(self, slot: Slot, message: object) -> None:
+        if isinstance(message, LeaseEnded):
+            await self.written.wait()
 
     async def _lose(self, lost: Lost) -> None:
         if lost.leases:
@@ -167,6 +172,20 @@ async def test_a_lease_is_not_taken_where_no_worker_lives(bench: Bench) -> None:
     assert not bench.slot.give(lease(2)), "it is about to end"
     await bench.until(SlotState.PAUSED)
     assert not bench.slot.give(lease(2))
+
+
+async def test_a_worker_is_not_blamed_for_what_keeps_its_listener_waiting(bench: Bench) -> None:
+    process = await bench.serving()
+    bench.slot.give(lease(2))
+    bench.written.clear()
+    process.says.put_nowait(LeaseEnded(lease=1))
+    await bench.true(lambda: list(bench.slot.leases) == [2])
+    await bench.slot.check(asyncio.get_running_loop().time() + 3600)
+    bench.written.set()
+    await bench.slot.check(asyncio.get_running_loop().time() + 5)
+    assert bench.slot.state == SlotState.BUSY
+    assert len(bench.processes) == 1
+    assert not bench.lost
 
 
 async def test_paused_it_gives_back_what_it_held_and_blames_nobody(bench: Bench) -> None:

@@ -17,18 +17,29 @@ def violations(campaign: Campaign, outcome: Outcome, undisturbed: Stage) -> list
     return [
         *outcome.violations,
         *outcome.witness.lost(),
+        *sound(stage, undisturbed),
+        *_repeats(campaign, outcome),
+    ]
+
+
+def sound(stage: Stage, undisturbed: Stage) -> list[str]:
+    """What is wrong with a database and the results that belong to it, when all is said and done."""
+    return [
         *_integrity(stage.database),
         *_states(stage),
         *_conservation(stage),
         *_answers(stage),
         *_texts(stage, undisturbed),
-        *_repeats(campaign, outcome),
     ]
+
+
+def answers(stage: Stage) -> int:
+    return _count(stage, "answers", "1")
 
 
 def repeats(stage: Stage) -> int:
     """Questions that were asked and whose answer was not kept."""
-    return len(stage.asked()) - _count(stage, "answers", "1")
+    return len(stage.asked()) - answers(stage)
 
 
 def repeats_allowed(campaign: Campaign, outcome: Outcome) -> int:

@@ -20,7 +20,7 @@ import httpx
 
 from . import reference
 from .daemon import Deadline
-from .processes import seconds_until_gone
+from .processes import Process, seconds_until_gone
 from .stage import PIPELINE, Model, Stage, set_up
 from .victims import Victims
 from .witness import Witness
@@ -29,6 +29,7 @@ logger = logging.getLogger("chaos")
 
 COPY = "copied later.mp4"
 _SUPERVISOR = "supervisor"
+_STOP = "stop"
 _ORPHAN_LIMIT = 1.0
 """Seconds after the supervisor's death in which every process below it must be gone."""
 _TICK = 0.02
@@ -48,6 +49,10 @@ class Campaign:
     """Longest pause before a strike, in seconds."""
     answer_seconds: float = 0.05
     """What a scripted answer takes."""
+    stops: int = 0
+    """Workers that are stopped for good, as if they hung."""
+    progress_seconds: float = 120.0
+    """After so much silence the daemon has to kill them."""
 
 
 @dataclass
@@ -63,6 +68,8 @@ class Outcome:
     """Seconds each supervisor's children outlived it."""
     supervisor_deaths: list[int] = field(default_factory=list)
     """When, in milliseconds since 1970."""
+    hung: list[float] = field(default_factory=list)
+    """Seconds each stopped worker lived on."""
     violations: list[str] = field(default_factory=list)
     compared: int = 0
     """Results compared with the reference's."""
@@ -76,7 +83,8 @@ class Disturbance:
         self._campaign = campaign
         self._videos = videos
         self._dice = random.Random(campaign.seed)
-        stage = set_up(folder, campaign.workers, campaign.model)
+        limits = {"progress_seconds": campaign.progress_seconds}
+        stage = set_up(folder, campaign.workers, campaign.model, limits=limits)
         stage.save_script(seconds=campaign.answer_seconds)
         self.daemon = reference.daemon_of(stage, campaign.model)
         expected = {video.name: undisturbed.results / PIPELINE / f"{video.name}.json" for video in videos}
@@ -101,7 +109,8 @@ class Disturbance:
         return self.outcome
 
     def _disturb(self) -> None:
-        strikes = [_SUPERVISOR] * self._campaign.supervisor_kills + ["process"] * self._campaign.kills
+        campaign = self._campaign
+        strikes = [_SUPERVISOR] * campaign.supervisor_kills + ["process"] * campaign.kills + [_STOP] * campaign.stops
         self._dice.shuffle(strikes)
         for number, strike in enumerate(strikes):
             self._strikes_left = len(strikes) - number
@@ -110,6 +119,8 @@ class Disturbance:
             self._pause(self._dice.uniform(0.0, self._campaign.pause))
             if strike == _SUPERVISOR:
                 self._kill_supervisor()
+            elif strike == _STOP:
+                self._stop_worker()
             else:
                 self._kill_process()
             if number % 10 == 9:
@@ -138,6 +149,20 @@ class Disturbance:
             return victims.strike(kind)
 
         self._until(struck, f"a {kind} can be killed")
+
+    def _stop_worker(self) -> None:
+        """A worker that hangs: nobody kills it but the daemon."""
+        stopped: list[Process] = []
+
+        def struck() -> bool:
+            if (victim := self.outcome.victims.stop()) is not None:
+                stopped.append(victim)
+            return bool(stopped)
+
+        self._until(struck, "a worker can be stopped")
+        begun = time.monotonic()
+        self._until(lambda: not stopped[0].alive(), "the daemon kills a worker that hangs")
+        self.outcome.hung.append(time.monotonic() - begun)
 
     def _finish(self) -> None:
         self._until(self._all_done, "every job has ended")

@@ -32,6 +32,9 @@ def _figures(campaign: Campaign, outcome: Outcome) -> list[tuple[str, str]]:
         ("windows asked in vain", _repeats(campaign, outcome)),
         ("children outlive the supervisor, ms", _spread([1000 * seconds for seconds in outcome.orphans])),
         ("from its death to the next answer, ms", _spread(_silences(outcome))),
+        ("from a worker's death until its windows are queued, ms", _spread(_since_strikes(outcome, "queued"))),
+        ("from a worker's death until they are leased again, ms", _spread(_since_strikes(outcome, "leased"))),
+        ("a stopped worker lives on, s", _spread(outcome.hung)),
     ]
 
 
@@ -58,5 +61,25 @@ def _silences(outcome: Outcome) -> list[float]:
     return [float(span[0]) for span in spans if span]
 
 
+def _since_strikes(outcome: Outcome, state: str) -> list[float]:
+    """Milliseconds from each worker's death to the first of its windows in `state`, under the same supervisor."""
+    spans = []
+    with reader.snapshot(outcome.stage.database) as db:
+        for strike in outcome.victims.strikes:
+            marks = ", ".join("?" for _ in strike.windows)
+            (at,) = db.execute(
+                f"SELECT min(at) FROM transitions WHERE entity = 'window' AND entity_id IN ({marks})"
+                " AND new = ? AND at >= ?",
+                (*strike.windows, state, strike.at),
+            ).fetchone()
+            if at is not None and not any(strike.at <= death <= at for death in outcome.supervisor_deaths):
+                spans.append(float(at - strike.at))
+    return spans
+
+
 def _spread(values: Sequence[float]) -> str:
-    return f"p50 {median(values):.1f}, max {max(values):.1f}" if values else "-"
+    if not values:
+        return "-"
+    ordered = sorted(values)
+    p99 = ordered[min(len(ordered) - 1, round(0.99 * len(ordered)))]
+    return f"p50 {median(values):.1f}, p99 {p99:.1f}, max {ordered[-1]:.1f}"

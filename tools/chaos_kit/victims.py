@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import random
 import signal
+import time
 from collections import Counter
+from dataclasses import dataclass
 
 from .daemon import Daemon
 from .processes import Process, descendants
@@ -19,8 +21,17 @@ _DEATHS = 2
 """So often in a row may something be killed over the same thing."""
 
 
+@dataclass(frozen=True)
+class Strike:
+    """A worker that was killed while it held windows."""
+
+    at: int
+    """When, in milliseconds since 1970."""
+    windows: list[int]
+
+
 class Victims:
-    """Kills workers and decoders of a daemon."""
+    """Kills, or stops, workers and decoders of a daemon."""
 
     def __init__(self, daemon: Daemon, dice: random.Random) -> None:
         self._daemon = daemon
@@ -28,6 +39,7 @@ class Victims:
         self._loads = 0
         self._indexings: Counter[tuple[str, int]] = Counter()
         self.killed: Counter[str] = Counter()
+        self.strikes: list[Strike] = []
         self.spared = 0
 
     def new_daemon(self) -> None:
@@ -50,9 +62,30 @@ class Victims:
             self.spared += 1
             victim.send(signal.SIGCONT)
             return False
+        held = self._held(victim) if what == "worker" else []
+        at = time.time_ns() // 1_000_000
         victim.send(signal.SIGKILL)
         self.killed[what] += 1
+        if held:
+            self.strikes.append(Strike(at, held))
         return True
+
+    def stop(self) -> Process | None:
+        """Stop a worker at work for good, as a driver that hangs would; None while there is none to be had."""
+        for victim in self.candidates("worker"):
+            victim.send(signal.SIGSTOP)
+            if not self._suspects() and self._is_ready(victim) and self._held(victim):
+                self.killed["worker, by being stopped"] += 1
+                return victim
+            victim.send(signal.SIGCONT)
+        return None
+
+    def _held(self, worker: Process) -> list[int]:
+        """The windows it has leased."""
+        status = self._daemon.status()
+        names = [device["name"] for device in status["devices"] if device["pid"] == worker.pid] if status else []
+        query = "SELECT windows.id FROM windows JOIN leases ON leases.id = lease WHERE worker = ?"
+        return [row["id"] for name in names for row in self._daemon.rows(query, name)]
 
     def _guise(self, victim: Process) -> str | None:
         """What the victim is doing, as it is counted; None if it is to be spared."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from vlmd.core.errors import ConfigError, FailureError, StoreError, UsageError, VlmdError
+from vlmd.core.errors import ConfigError, DiskError, FailureError, StoreError, UsageError, VlmdError
 
-FAILED, USAGE, NOT_RUNNING, NO_SUCH_JOB, UNAVAILABLE, TEMPORARY, CONFIG = 1, 2, 3, 4, 69, 75, 78
+FAILED, USAGE, NOT_RUNNING, NO_SUCH_JOB, UNAVAILABLE, DISK, TEMPORARY, CONFIG = 1, 2, 3, 4, 69, 74, 75, 78
 
 
 class NotRunning(VlmdError):
@@ -24,6 +24,7 @@ _CODES: list[tuple[type[VlmdError], int]] = [
     (NoSuchJob, NO_SUCH_JOB),
     (NotRunning, NOT_RUNNING),
     (Unavailable, UNAVAILABLE),
+    (DiskError, DISK),
     (StoreError, TEMPORARY),
     (UsageError, USAGE),
     (VlmdError, FAILED),

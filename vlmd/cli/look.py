@@ -93,6 +93,8 @@ def _print_queue(document: dict[str, Any]) -> None:
 
 
 def _print_problems(document: dict[str, Any]) -> None:
+    for problem in document["problems"]:
+        click.echo(f"{problem['what']}: {problem['reason']} ({problem['remedy']})")
     if document["inbox"]["problem"]:
         click.echo(f"inbox: {document['inbox']['problem']}")
     if document["sandbox_missing"]:

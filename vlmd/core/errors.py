@@ -7,8 +7,11 @@
     ├─ WorkerError         a model cannot be loaded or cannot answer; carries a Failure
     ├─ LinkError           a process said something that is not a message
     └─ StoreError          the database refused: another daemon, a newer schema, damage
+       ├─ Unwritable       it cannot be written just now, and nobody waits any longer; carries a Problem
+       └─ DiskError        the disk under it failed: nothing may be acknowledged any more
 
 A `Failure` is the same thing as data: it travels in messages, is stored, and is shown with its remedy.
+A `Problem` is what is wrong just now and tried again until it is not: it is shown, and goes by itself.
 """
 
 from __future__ import annotations
@@ -54,6 +57,9 @@ class Code(StrEnum):
     # a job
     CANCELLED = "cancelled"
     MERGER_FAILED = "merger-failed"
+    RESULT_UNWRITABLE = "result-unwritable"
+    # the daemon itself
+    EXHAUSTED = "exhausted"
 
 
 REMEDY: dict[Code, str] = {
@@ -85,6 +91,8 @@ REMEDY: dict[Code, str] = {
     Code.GPU_UNUSABLE: "install a torch build that fits the driver, or set devices.use",
     Code.CANCELLED: "`vlmd retry` takes it up again; what was answered is kept",
     Code.MERGER_FAILED: "see the log, then `vlmd merge`",
+    Code.RESULT_UNWRITABLE: "let paths.results be written to; it is tried again until it works",
+    Code.EXHAUSTED: "raise the limits of open files and processes (ulimit -n, -u); it is tried again until it works",
 }
 
 
@@ -97,6 +105,17 @@ class Failure(msgspec.Struct, frozen=True):
     @property
     def remedy(self) -> str:
         return REMEDY[self.code]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something that keeps part of the daemon waiting: what, why, and what helps."""
+
+    what: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.reason}; {self.remedy}"
 
 
 class VlmdError(Exception):
@@ -137,3 +156,15 @@ class LinkError(VlmdError):
 
 class StoreError(VlmdError):
     """The database cannot be used as it is."""
+
+
+class Unwritable(StoreError):
+    """The database cannot be written just now; nothing was changed."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+class DiskError(StoreError):
+    """Reading or writing failed in a way that trying again could hide; what was not acknowledged is not there."""

@@ -210,12 +210,32 @@ class LeaseEnded(Message, frozen=True):
 
 
 class MergeJob(Message, frozen=True):
-    """Parse and merge a job's stored answers. With a `target` the result is written there, else sent back."""
+    """Parse and merge a job's stored answers. With a `target` the result is written there, else sent back.
+
+    `root` is the results folder, which is there already.
+    """
 
     database: str
     job: int
     task: EventsTask
+    root: str
     target: str | None
+
+
+class Prepared(Message, frozen=True):
+    """The result is on disk beside its place: shall it be put there? The answer is Publish or Discard."""
+
+
+class Publish(Message, frozen=True):
+    pass
+
+
+class Discard(Message, frozen=True):
+    """The job was ended meanwhile."""
+
+
+class Discarded(Message, frozen=True):
+    pass
 
 
 class Merged(Message, frozen=True):
@@ -239,4 +259,5 @@ ToDecoder = IndexVideo | DecodeFrames
 FromDecoder = Sandboxed | IndexProgress | Indexed | FrameDecoded | DecodeProgress | DecodeEnded | DecoderFailed
 ToWorker = LoadModel | RunWindows | Cancel | Shutdown
 FromWorker = Ready | CannotStart | Beat | BatchBegun | WindowAnswered | WindowFailed | LeaseEnded | Gone
-FromMerger = Merged | MergeFailed
+ToMerger = MergeJob | Publish | Discard
+FromMerger = Prepared | Discarded | Merged | MergeFailed

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from vlmd.clock import now_ms
 from vlmd.config import Settings
 from vlmd.core import names
-from vlmd.core.errors import Code, Failure, MediaError
+from vlmd.core.errors import Code, MediaError
 from vlmd.core.video import FileIdentity, FileRef
 from vlmd.inbox.scan import Scan, Seen, scan
 from vlmd.inbox.settle import Settling
@@ -23,6 +24,9 @@ logger = logging.getLogger("vlmd.inbox")
 
 _SHORTEST_PAUSE = 0.25
 """Seconds between two looks, however many hints arrive."""
+_AT_ONCE = 200
+"""Files that are taken in one transaction."""
+_SHOWN = 100
 _CONFIG_REFUSALS = [Code.UNKNOWN_PIPELINE, Code.NO_PIPELINE, Code.TOO_LARGE, Code.UNREADABLE]
 """Refusals that another configuration, or other permissions, may lift: looked at again when the daemon starts."""
 
@@ -49,8 +53,9 @@ class Inbox:
 
     @property
     def settling(self) -> list[str]:
-        """Files that may still grow, as they are shown."""
-        return sorted(names.shown(os.path.relpath(path, self._root)) for path in self._settling.paths())
+        """Files that may still grow, as they are shown: the first ones, if they are many."""
+        first = heapq.nsmallest(_SHOWN, self._settling.paths())
+        return [names.shown(os.path.relpath(path, self._root)) for path in first]
 
     async def run(self) -> None:
         await self._store.write(files.forget_refusals, _CONFIG_REFUSALS, now_ms())
@@ -71,8 +76,9 @@ class Inbox:
             return
         await self._forget_gone({entry.path for entry in found.seen})
         unknown = [entry for entry in found.seen if self._known.get(entry.path) != entry.identity]
-        for entry in self._settling.observe(unknown, time.monotonic()):
-            await self._take(entry)
+        settled = self._settling.observe(unknown, time.monotonic())
+        for start in range(0, len(settled), _AT_ONCE):
+            await self._take(settled[start : start + _AT_ONCE])
         self.ignored = found.ignored
         self.looks += 1
 
@@ -100,23 +106,42 @@ class Inbox:
             logger.warning(problem)
         self.problem = problem
 
-    async def _take(self, entry: Seen) -> None:
-        """Register or refuse a settled file."""
+    async def _take(self, settled: Sequence[Seen]) -> None:
+        """Register or refuse settled files."""
+        inspected = await asyncio.to_thread(lambda: [(entry, self._inspect(entry)) for entry in settled])
+        found = [(entry, file) for entry, file in inspected if file is not None]
+        if not found:
+            return
+        taken = await self._store.write(files.take, [file for _, file in found], now_ms())
+        for (entry, file), outcome in zip(found, taken, strict=True):
+            if isinstance(file, files.Refusal):
+                self._refused.add(entry.path)
+                why = file.failure
+                logger.warning("refused %s: %s (%s)", names.shown(entry.path), why.reason, why.remedy)
+            else:
+                logger.info("job %d: %s", outcome.job, file.name)
+            self._known[entry.path] = entry.identity
+            self._settling.forget(entry.path)
+        await self._voided([job for outcome in taken for job in outcome.voided])
+        self._wake()
+
+    def _inspect(self, entry: Seen) -> files.NewJob | files.Refusal | None:
+        """What is to become of a settled file; None for one that must be looked at again."""
         try:
             pipeline, base = self._place(entry.path)
-            identity = await asyncio.to_thread(self._inspect, entry)
+            identity = self._identify(entry)
         except MediaError as error:
-            if error.failure.code != Code.FILE_MISSING:
-                await self._refuse(entry, error.failure)
-            return
+            if error.failure.code == Code.EXHAUSTED:
+                self._say(f"{error.failure.reason}; {error.failure.remedy}")
+            if error.failure.code in (Code.FILE_MISSING, Code.EXHAUSTED):
+                return None
+            ref = FileRef(self._root, entry.path, entry.identity)
+            return files.Refusal(file=ref, origin="inbox", failure=error.failure)
         if identity != entry.identity:
-            return
+            return None
         ref = FileRef(self._root, entry.path, identity)
         name = names.shown(os.path.relpath(entry.path, self._root))
-        new = files.NewJob(file=ref, origin="inbox", pipeline=pipeline, name=name, base=base)
-        job_id, voided = await self._store.write(files.register, new, now_ms())
-        logger.info("job %d: %s", job_id, name)
-        await self._dealt_with(entry, voided)
+        return files.NewJob(file=ref, origin="inbox", pipeline=pipeline, name=name, base=base)
 
     def _place(self, path: bytes) -> tuple[str, str]:
         """Pipeline and result base of a path: the first folder names the pipeline, the rest is kept."""
@@ -134,25 +159,12 @@ class Inbox:
             raise MediaError(Code.UNKNOWN_PIPELINE, f"there is no pipeline {pipeline!r}; there is {known}")
         return pipeline, f"{pipeline}/{names.result_base(b'/'.join(folders))}"
 
-    def _inspect(self, entry: Seen) -> FileIdentity:
+    def _identify(self, entry: Seen) -> FileIdentity:
         identity = identify(self._root, entry.path)
         limit = self._settings.inbox.max_bytes
         if identity.size > limit:
             raise MediaError(Code.TOO_LARGE, f"{identity.size} bytes; inbox.max_bytes is {limit}")
         return identity
-
-    async def _refuse(self, entry: Seen, failure: Failure) -> None:
-        ref = FileRef(self._root, entry.path, entry.identity)
-        voided = await self._store.write(files.refuse, ref, "inbox", failure, now_ms())
-        self._refused.add(entry.path)
-        logger.warning("refused %s: %s (%s)", names.shown(entry.path), failure.reason, failure.remedy)
-        await self._dealt_with(entry, voided)
-
-    async def _dealt_with(self, entry: Seen, voided: list[int]) -> None:
-        self._known[entry.path] = entry.identity
-        self._settling.forget(entry.path)
-        await self._voided(voided)
-        self._wake()
 
     async def _pause(self) -> None:
         """Until the next look: soon while files settle, at a hint, or after the rescan period."""

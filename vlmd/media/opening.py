@@ -17,6 +17,8 @@ _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 _MISSING = {errno.ENOENT}
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+"""Not the file's fault: there are no descriptors, no processes or no memory left."""
 _NOT_REGULAR = {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.ENODEV, errno.EISDIR}
 
 
@@ -114,6 +116,8 @@ def _kind(mode: int) -> str:
 def _code(error: OSError) -> Code:
     if error.errno in _MISSING:
         return Code.FILE_MISSING
+    if error.errno in EXHAUSTED:
+        return Code.EXHAUSTED
     return Code.NOT_REGULAR if error.errno in _NOT_REGULAR else Code.UNREADABLE
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import vlmd
 from vlmd.core.errors import Code, MediaError
+from vlmd.media.opening import EXHAUSTED
 
 _ENVIRONMENT = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME")
 _STDERR_BYTES = 64 << 10
@@ -22,14 +23,16 @@ class DecoderProcess:
     """One `python -m vlmd.media`. The kernel kills it when the *thread* that started it ends."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
+        try:
+            self.socket, theirs = socket.socketpair()
+        except OSError as error:
+            raise _not_started(error) from error
         with theirs:
             try:
                 self._process = _spawn(theirs.fileno())
             except OSError as error:
-                ours.close()
-                raise MediaError(Code.DECODER_CRASHED, f"no decoder could be started: {error}") from error
-        self.socket = ours
+                self.socket.close()
+                raise _not_started(error) from error
 
     @property
     def pid(self) -> int:
@@ -74,6 +77,11 @@ class DecoderProcess:
 def printable(text: str, limit: int = 500) -> str:
     """`text` from a process that may be hostile: shortened, and without what could steer a terminal."""
     return "".join(character if character.isprintable() else "?" for character in text[:limit])
+
+
+def _not_started(error: OSError) -> MediaError:
+    code = Code.EXHAUSTED if error.errno in EXHAUSTED else Code.DECODER_CRASHED
+    return MediaError(code, f"no decoder could be started: {error}")
 
 
 def _spawn(link_fd: int) -> subprocess.Popen[bytes]:

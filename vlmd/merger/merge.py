@@ -11,21 +11,59 @@ import msgspec
 
 from vlmd import log
 from vlmd.core.errors import Code, Failure, VlmdError
-from vlmd.core.messages import Merged, MergeFailed, MergeJob
+from vlmd.core.messages import Discarded, Merged, MergeFailed, MergeJob, Prepared, Publish, ToMerger
 from vlmd.core.recipe import Recipe
 from vlmd.core.video import VideoFacts
 from vlmd.link import Link
 from vlmd.outputs import result
-from vlmd.outputs.write import as_text, holder, write_whole
+from vlmd.outputs.write import Draft, as_text, holder
 from vlmd.store import reader
 
 
-def merge(request: MergeJob) -> Merged | MergeFailed:
-    """Read the job's answers, build its result, write it where it belongs."""
+def main(link_fd: int) -> int:
+    log.to_stderr(logging.INFO)
+    link: Link[ToMerger] = Link(socket.socket(fileno=link_fd), ToMerger)
+    request = link.receive()
+    if isinstance(request, MergeJob):
+        try:
+            link.send(_serve(link, request))
+        except OSError as error:
+            link.send(_failed(Code.RESULT_UNWRITABLE, str(error)))
+        except VlmdError as error:
+            link.send(_failed(Code.MERGER_FAILED, str(error)))
+    return 0
+
+
+def _serve(link: Link[ToMerger], request: MergeJob) -> Merged | Discarded | MergeFailed:
+    source, document = _built(request)
+    if source is None:
+        return _failed(Code.MERGER_FAILED, f"job {request.job} has not been planned")
+    summary, body = json.dumps(result.summary(document)), as_text(document)
+    if request.target is None:
+        return Merged(summary=summary, body=body)
+    target = Path(request.target)
+    if holder(target) not in (None, source.facts.fingerprint):
+        return _failed(Code.MERGER_FAILED, f"{target} is not a result of this video; move it away")
+    return _place(link, Draft(target, Path(request.root)), body, summary)
+
+
+def _place(link: Link[ToMerger], draft: Draft, body: str, summary: str) -> Merged | Discarded:
+    """All that takes time is done before the supervisor is asked whether the job still wants its result."""
+    draft.write(body)
+    link.send(Prepared())
+    if not isinstance(link.receive(), Publish):
+        draft.discard()
+        return Discarded()
+    draft.publish()
+    return Merged(summary=summary)
+
+
+def _built(request: MergeJob) -> tuple[result.Source | None, dict[str, object]]:
+    """The job's result, from one moment of the database; no source if it has not been planned."""
     with reader.snapshot(Path(request.database)) as db:
         row = reader.job(db, request.job)
         if row is None or row["facts"] is None:
-            return _failed(f"job {request.job} has not been planned")
+            return None, {}
         source = result.Source(
             job=row["id"],
             pipeline=row["pipeline"],
@@ -36,30 +74,8 @@ def merge(request: MergeJob) -> Merged | MergeFailed:
             created_at=row["created_at"],
             started_at=row["started_at"],
         )
-        document = result.build(source, request.task, list(reader.windows(db, request.job)))
-    summary, body = json.dumps(result.summary(document)), as_text(document)
-    if request.target is None:
-        return Merged(summary=summary, body=body)
-    target = Path(request.target)
-    held = holder(target)
-    if held not in (None, source.facts.fingerprint):
-        return _failed(f"{target} is not a result of this video; move it away")
-    write_whole(target, body)
-    return Merged(summary=summary)
+        return source, result.build(source, request.task, list(reader.windows(db, request.job)))
 
 
-def main(link_fd: int) -> int:
-    log.to_stderr(logging.INFO)
-    link: Link[MergeJob] = Link(socket.socket(fileno=link_fd), MergeJob)
-    request = link.receive()
-    if request is None:
-        return 0
-    try:
-        link.send(merge(request))
-    except (OSError, VlmdError) as error:
-        link.send(_failed(str(error)))
-    return 0
-
-
-def _failed(reason: str) -> MergeFailed:
-    return MergeFailed(failure=Failure(Code.MERGER_FAILED, reason))
+def _failed(code: Code, reason: str) -> MergeFailed:
+    return MergeFailed(failure=Failure(code, reason))

@@ -2,4 +2,5 @@
 
 result   answers → one document (pure)
 write    whole or absent files
+mount    is the results folder still the one that vlmd started with?
 """

@@ -19,24 +19,46 @@ class _Result(msgspec.Struct):
     video: _Video
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write UTF-8 beside `path`, sync it, rename it into place, sync the folder.
+class Draft:
+    """A file on its way to `path`: written whole beside it, then published or discarded.
 
-    The temporary name ends in .tmp and is always the same, so that a writer that was killed leaves no litter.
+    Its name ends in .tmp and is always the same, so that a writer that was killed leaves no litter. `root` is a
+    folder that is there to stay; folders below it are made as needed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-        raise
-    _sync_folder(path.parent)
+
+    def __init__(self, path: Path, root: Path) -> None:
+        self._path = path
+        self._root = root
+        self._temporary = path.with_name(f".{path.name}.tmp")
+
+    def write(self, text: str) -> None:
+        """UTF-8, on disk when this returns. What cannot be written leaves nothing behind."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with self._temporary.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            self.discard()
+            raise
+
+    def publish(self) -> None:
+        """Put it in its place, for good: a power cut takes away neither the file nor a folder above it."""
+        try:
+            self._temporary.replace(self._path)
+        except BaseException:
+            self.discard()
+            raise
+        for folder in self._path.parents:
+            _sync_folder(folder)
+            if folder == self._root:
+                break
+
+    def discard(self) -> None:
+        # A disk that refuses to take a file may refuse to lose it, too; what matters then was raised before.
+        with contextlib.suppress(OSError):
+            self._temporary.unlink()
 
 
 def as_text(document: dict[str, Any]) -> str:

@@ -52,12 +52,13 @@ class Plan(msgspec.Struct, frozen=True):
     sliding: SlidingPlan
 
 
-async def indexing(db: aiosqlite.Connection) -> list[IndexingJob]:
-    """Jobs to be indexed, first things first."""
+async def indexing(db: aiosqlite.Connection, limit: int = 64) -> list[IndexingJob]:
+    """The first jobs to be indexed; there may be tens of thousands."""
     rows = await every(
         db,
         "SELECT jobs.id AS job_id, pipeline, name, files.* FROM jobs JOIN files ON files.id = file_id"
-        " WHERE jobs.state = 'indexing' ORDER BY priority DESC, jobs.id",
+        " WHERE jobs.state = 'indexing' ORDER BY priority DESC, jobs.id LIMIT ?",
+        (limit,),
     )
     return [IndexingJob(row["job_id"], row["pipeline"], row["name"], file_ref(row)) for row in rows]
 
@@ -72,6 +73,10 @@ async def merging(db: aiosqlite.Connection) -> list[MergingJob]:
     return [
         MergingJob(row["job_id"], row["pipeline"], row["result"], file_ref(row), row["summary"] is None) for row in rows
     ]
+
+
+async def is_merging(db: aiosqlite.Connection, job_id: int) -> bool:
+    return await one(db, "SELECT 1 FROM jobs WHERE id = ? AND state = 'merging'", (job_id,)) is not None
 
 
 async def unfinished(db: aiosqlite.Connection) -> list[UnfinishedJob]:

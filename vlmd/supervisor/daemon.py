@@ -80,6 +80,7 @@ class Daemon:
         if not done:
             logger.warning("workers did not end within %.0f s; killed", self._settings.limits.stop_seconds)
             parts.fleet.kill("the daemon had to stop")
+            parts.store.give_up()
             await asyncio.wait([fleet])
         await parts.fleet.checkpoints.settled()
 
@@ -92,6 +93,7 @@ class Daemon:
         """Once: end in order. Twice: at once; everything acknowledged is on disk already."""
         if self._stopping.is_set():
             parts.fleet.kill("the daemon was told to stop twice")
+            parts.store.give_up()
         self._stopping.set()
 
     async def _end_when_done(self, parts: Parts) -> None:

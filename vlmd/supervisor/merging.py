@@ -5,26 +5,30 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from vlmd.clock import now_ms
 from vlmd.config import Settings
 from vlmd.config.settings import PipelineSettings
-from vlmd.core.errors import Code, Failure, MediaError
-from vlmd.core.messages import FromMerger, Gone, Merged, MergeFailed, MergeJob
+from vlmd.core.errors import Code, Failure, MediaError, Problem
+from vlmd.core.messages import Merged, MergeFailed, MergeJob
 from vlmd.core.tasks.events import EventsTask
 from vlmd.core.video import FileRef, seconds_to_ms
 from vlmd.media.opening import identify
+from vlmd.outputs.mount import missing, mount_of
 from vlmd.store import Store, jobs
+from vlmd.supervisor.merger import Outcome, run_merger
 from vlmd.supervisor.pool import Pool
-from vlmd.supervisor.process import Child, python
 
 logger = logging.getLogger("vlmd.merging")
 
 _AT_ONCE = 2
-_STARTS = 3
-_LIMIT_SECONDS = 600.0
-"""A merger that takes longer is killed: parsing is linear, so something is wrong with it."""
+_PASSING = (Code.RESULT_UNWRITABLE, Code.EXHAUSTED)
+"""Not the job's fault, and over some day: the job waits for that."""
+_PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds until such a job is tried again; the last one again and again."""
 
 
 def events_task(pipeline: PipelineSettings) -> EventsTask:
@@ -34,34 +38,13 @@ def events_task(pipeline: PipelineSettings) -> EventsTask:
     )
 
 
-async def run_merger(request: MergeJob) -> Merged | MergeFailed:
-    """Merge in a process of its own; one that is killed is started again, a few times."""
-    reason = ""
-    for _ in range(_STARTS):
-        outcome = await _one_merger(request)
-        if not isinstance(outcome, Gone):
-            return outcome
-        reason = outcome.exit
-        logger.warning("job %d: the merger is gone: %s", request.job, reason)
-    return MergeFailed(failure=Failure(Code.MERGER_FAILED, f"the merger died {_STARTS} times: {reason}"))
+@dataclass
+class _Delay:
+    """A job that waits to be tried again."""
 
-
-async def _one_merger(request: MergeJob) -> Merged | MergeFailed | Gone:
-    """One merger process from start to end; `Gone` where it ended without a word."""
-    child: Child[FromMerger] = await Child.start(python("vlmd.merger"), FromMerger)
-    outcome: Merged | MergeFailed | None = None
-    try:
-        async with asyncio.timeout(_LIMIT_SECONDS):
-            child.send(request)
-            async for message in child.messages():
-                if isinstance(message, Gone):
-                    return outcome or message
-                outcome = message
-    except TimeoutError:
-        return MergeFailed(failure=Failure(Code.MERGER_FAILED, f"it took longer than {_LIMIT_SECONDS:.0f} s"))
-    finally:
-        child.kill()
-    raise AssertionError("the messages of a process end with Gone")
+    failure: Failure
+    until: float
+    failures: int
 
 
 class Mergers:
@@ -71,11 +54,27 @@ class Mergers:
         self._settings = settings
         self._store = store
         self._changed = changed
-        self._pool = Pool(_AT_ONCE, lambda: store.write(jobs.merging), self._merge)
+        self._mount = mount_of(settings.paths.results)
+        self._delayed: dict[int, _Delay] = {}
+        self._publishing: set[int] = set()
+        self._pool = Pool(_AT_ONCE, self._due, self._merge)
 
     def wake(self) -> None:
         """There may be jobs to merge."""
         self._pool.wake()
+
+    def publishes(self, job: int) -> bool:
+        """Its result is being put in its place: too late to cancel it."""
+        return job in self._publishing
+
+    def problems(self) -> list[Problem]:
+        """Why results wait."""
+        if not self._delayed:
+            return []
+        job, delay = next(iter(self._delayed.items()))
+        others = f" and {len(self._delayed) - 1} more" if len(self._delayed) > 1 else ""
+        what = f"the result of job {job}{others} cannot be written"
+        return [Problem(what, delay.failure.reason, delay.failure.remedy)]
 
     def request(self, job: int, pipeline: str, target: str | None) -> MergeJob:
         """What a merger is told; `target` is a result's path below the results folder, None to have it sent back."""
@@ -84,30 +83,67 @@ class Mergers:
             database=str(paths.database),
             job=job,
             task=events_task(self._settings.pipelines[pipeline]),
+            root=str(paths.results),
             target=None if target is None else str(paths.results / f"{target}.json"),
         )
 
     async def run(self) -> None:
         await self._pool.run()
 
+    async def _due(self) -> Sequence[jobs.MergingJob]:
+        """Jobs to merge now. Those that were ended while they waited are forgotten."""
+        merging = await self._store.write(jobs.merging)
+        ids, now = {job.id for job in merging}, time.monotonic()
+        self._delayed = {job: delay for job, delay in self._delayed.items() if job in ids}
+        return [job for job in merging if job.id not in self._delayed or self._delayed[job.id].until <= now]
+
     async def _merge(self, job: jobs.MergingJob) -> None:
-        outcome = await self._outcome(job)
-        if isinstance(outcome, Merged):
-            if await self._store.write(jobs.merged, job.id, outcome.summary, now_ms()):
-                logger.info("job %d: done, %d events", job.id, json.loads(outcome.summary)["events"])
-        else:
-            state = "cancelled" if outcome.failure.code == Code.FILE_CHANGED else "failed"
-            await self._store.write(jobs.fail, job.id, outcome.failure, now_ms(), state)
-            logger.error("job %d: %s: %s", job.id, outcome.failure.code, outcome.failure.reason)
+        try:
+            outcome = await self._outcome(job)
+            if isinstance(outcome, MergeFailed) and outcome.failure.code in _PASSING:
+                self._delay(job.id, outcome.failure)
+            else:
+                self._delayed.pop(job.id, None)
+                await self._conclude(job, outcome)
+        finally:
+            self._publishing.discard(job.id)
         self._changed()
 
-    async def _outcome(self, job: jobs.MergingJob) -> Merged | MergeFailed:
+    def _delay(self, job: int, failure: Failure) -> None:
+        before = self._delayed.get(job)
+        failures = before.failures + 1 if before else 0
+        if before is None or before.failure != failure:
+            logger.error("job %d: %s: %s (%s)", job, failure.code, failure.reason, failure.remedy)
+        pause = _PAUSES[min(failures, len(_PAUSES) - 1)]
+        self._delayed[job] = _Delay(failure, time.monotonic() + pause, failures)
+        asyncio.get_running_loop().call_later(pause, self.wake)
+
+    async def _conclude(self, job: jobs.MergingJob, outcome: Outcome) -> None:
+        match outcome:
+            case Merged(summary=summary):
+                if await self._store.write(jobs.merged, job.id, summary, now_ms()):
+                    logger.info("job %d: done, %d events", job.id, json.loads(summary)["events"])
+            case MergeFailed(failure=failure):
+                state = "cancelled" if failure.code == Code.FILE_CHANGED else "failed"
+                await self._store.write(jobs.fail, job.id, failure, now_ms(), state)
+                logger.error("job %d: %s: %s", job.id, failure.code, failure.reason)
+            case _:
+                logger.info("job %d was ended before its result was there", job.id)
+
+    async def _outcome(self, job: jobs.MergingJob) -> Outcome:
         if job.pipeline not in self._settings.pipelines:
             reason = f"pipeline {job.pipeline} is not configured any more"
             return MergeFailed(failure=Failure(Code.UNKNOWN_PIPELINE, reason))
         if job.check_file and (changed := await asyncio.to_thread(_changed, job.file)):
             return MergeFailed(failure=changed)
-        return await run_merger(self.request(job.id, job.pipeline, job.result))
+        if away := await asyncio.to_thread(missing, self._settings.paths.results, self._mount):
+            return MergeFailed(failure=Failure(Code.RESULT_UNWRITABLE, away))
+        return await run_merger(self.request(job.id, job.pipeline, job.result), lambda: self._wanted(job.id))
+
+    async def _wanted(self, job: int) -> bool:
+        """Whether the job may have its result. From now on it cannot be cancelled: who was first is decided here."""
+        self._publishing.add(job)
+        return await self._store.write(jobs.is_merging, job)
 
 
 def _changed(file: FileRef) -> Failure | None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vlmd.config import Settings
+from vlmd.core.errors import Problem
 from vlmd.core.messages import ModelSpec
 from vlmd.inbox import Inbox
 from vlmd.store import Store
@@ -34,6 +35,11 @@ class Parts:
     """Something moved: every part looks whether that is work for it."""
     voided: Callable[[list[int]], Awaitable[None]]
     """These jobs ended because their file changed: workers leave them."""
+
+    def problems(self) -> list[Problem]:
+        """What keeps some part waiting just now."""
+        waits = [self.store.problem] if self.store.problem else []
+        return [*waits, *self.planner.problems(), *self.mergers.problems()]
 
 
 def wire(

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from vlmd.clock import now_ms
 from vlmd.config import Settings
 from vlmd.config.settings import PipelineSettings
-from vlmd.core.errors import Code, Failure, MediaError
+from vlmd.core.errors import Code, Failure, MediaError, Problem
 from vlmd.core.messages import ModelSpec
 from vlmd.core.recipe import Generation, Recipe
 from vlmd.core.tasks.prompts import fill
@@ -28,6 +28,8 @@ _AT_ONCE = max(1, min(4, (os.cpu_count() or 1) // 2))
 _CRASHES_ALLOWED = 3
 """A video that kills its decoder this often is quarantined."""
 _CRASH = (Code.DECODER_CRASHED, Code.DECODER_LIMIT)
+_RETRY_SECONDS = 2.0
+"""Pause before the next attempt where there was nothing left to start a decoder with."""
 
 
 def make_recipe(pipeline: PipelineSettings, model: ModelSpec, frame_edge: int) -> Recipe:
@@ -66,6 +68,7 @@ class Planner:
         self._crashes: dict[int, int] = {}
         """Decoders that died over a job, one after another."""
         self._stopping = False
+        self._exhausted: Failure | None = None
         self.bytes_read: dict[int, int] = {}
         """Progress of the jobs being indexed."""
         self.sandbox_missing: list[str] = []
@@ -82,6 +85,11 @@ class Planner:
     def wake(self) -> None:
         """There may be jobs to index."""
         self._pool.wake()
+
+    def problems(self) -> list[Problem]:
+        """Why videos wait to be indexed."""
+        failure = self._exhausted
+        return [] if failure is None else [Problem("no video can be indexed", failure.reason, failure.remedy)]
 
     async def adopt(self) -> None:
         """At start: jobs whose question changed with the configuration are planned again; valid answers stay."""
@@ -125,6 +133,7 @@ class Planner:
             raise MediaError(Code.UNKNOWN_PIPELINE, f"pipeline {job.pipeline} is not configured")
         loop = asyncio.get_running_loop()
         index = await loop.run_in_executor(self._threads, self._index, job)
+        self._exhausted = None
         plan = self._settings.pipelines[job.pipeline].window.plan()
         windows = await asyncio.to_thread(plan_windows, index, plan, self._settings.limits.max_windows)
         self._crashes.pop(job.id, None)
@@ -147,6 +156,12 @@ class Planner:
                 self._decoders.discard(decoder)
 
     async def _failed(self, job: jobs.IndexingJob, failure: Failure) -> None:
+        if failure.code == Code.EXHAUSTED:
+            if self._exhausted is None:
+                logger.error("job %d: %s (%s)", job.id, failure.reason, failure.remedy)
+            self._exhausted = failure
+            await asyncio.sleep(_RETRY_SECONDS)
+            return
         state = "cancelled" if failure.code == Code.FILE_CHANGED else "failed"
         if failure.code in _CRASH:
             if self._stopping:

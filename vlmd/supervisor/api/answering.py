@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from vlmd.core.errors import FailureError, UsageError
+from vlmd.core.errors import FailureError, Unwritable, UsageError
 from vlmd.store import reader
 
 T = TypeVar("T")
@@ -40,6 +40,10 @@ async def _refused(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error), "code": code}, status_code=400)
 
 
+async def _unwritable(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=503)
+
+
 async def _failed(request: Request, error: Exception) -> Response:
     """A bug; Starlette logs its trace."""
     return JSONResponse({"error": f"the daemon failed at this: {error!r}; see its log"}, status_code=500)
@@ -48,6 +52,7 @@ async def _failed(request: Request, error: Exception) -> Response:
 ERRORS: dict[Any, Any] = {
     NotFound: _not_found,
     **dict.fromkeys((UsageError, FailureError, msgspec.DecodeError, ValueError), _refused),
+    Unwritable: _unwritable,
     Exception: _failed,
 }
 """How Starlette answers what a route raises."""

@@ -20,11 +20,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from vlmd.core.errors import UsageError
-from vlmd.core.messages import MergeFailed
+from vlmd.core.messages import Merged, MergeFailed
 from vlmd.store import views
 from vlmd.supervisor.api.answering import NotFound, read
 from vlmd.supervisor.api.verbs import Verbs
-from vlmd.supervisor.merging import run_merger
+from vlmd.supervisor.merger import run_merger
 from vlmd.supervisor.parts import Parts
 
 _MOST_JOBS = 10_000
@@ -79,6 +79,7 @@ class _Jobs:
         outcome = await run_merger(self._parts.mergers.request(job["id"], job["pipeline"], None))
         if isinstance(outcome, MergeFailed):
             raise UsageError(outcome.failure.reason)
+        assert isinstance(outcome, Merged), "without a target there is nothing to discard"
         return Response(outcome.body, media_type="application/json")
 
     async def submit(self, request: Request) -> Response:

@@ -1,6 +1,7 @@
 """The control API: HTTP on a Unix socket, for the command line and for programs.
 
-Every answer is one JSON document; an error is {"error": a sentence} with a 4xx status. A group of routes is one
+Every answer is one JSON document; an error is {"error": a sentence} with a 4xx status, or 503 while the
+database cannot be written. A group of routes is one
 module with a function `routes(parts)`, named in `_GROUPS`.
 """
 

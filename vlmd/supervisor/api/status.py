@@ -58,6 +58,7 @@ class _Status:
                 {"model": name, "reason": failure.reason, "remedy": failure.remedy}
                 for name, failure in parts.fleet.unloadable().items()
             ],
+            "problems": [msgspec.to_builtins(problem) for problem in parts.problems()],
             "sandbox_missing": parts.planner.sandbox_missing,
             "indexing": {str(job): count for job, count in parts.planner.bytes_read.items()},
         }

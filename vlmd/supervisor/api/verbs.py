@@ -1,4 +1,4 @@
-"""What the control API can do to the queue of a running daemon."""
+"""What the control API can do to the queue of a running daemon. Who asks is refused rather than kept waiting."""
 
 from __future__ import annotations
 
@@ -38,26 +38,28 @@ class Verbs:
         new = files.NewJob(
             file=FileRef(root, raw, identity), origin="submit", pipeline=pipeline, name=names.shown(raw), base=base
         )
-        job, voided = await self._store.write(files.register, new, now_ms())
+        job, voided = await self._store.write_now(files.register, new, now_ms())
         if first:
-            await self._store.write(jobs.hurry, job)
+            await self._store.write_now(jobs.hurry, job)
         await self._parts.voided(voided)
         self._parts.changed()
         return job
 
     async def retry(self, job: int, fresh: bool) -> None:
-        if not await self._store.write(jobs.retry, job, fresh, now_ms()):
+        if not await self._store.write_now(jobs.retry, job, fresh, now_ms()):
             raise UsageError(f"job {job} has not ended; `vlmd cancel {job}` first")
         self._parts.changed()
 
     async def cancel(self, job: int) -> None:
+        if self._parts.mergers.publishes(job):
+            raise UsageError(f"job {job} is getting its result this very moment; it cannot be cancelled any more")
         failure = Failure(Code.CANCELLED, "cancelled by request")
-        if not await self._store.write(jobs.fail, job, failure, now_ms(), "cancelled"):
+        if not await self._store.write_now(jobs.fail, job, failure, now_ms(), "cancelled"):
             raise UsageError(f"job {job} has ended already ({', '.join(ENDED_JOBS)} jobs cannot be cancelled)")
         self._parts.fleet.cancel(job)
         self._parts.changed()
 
     async def merge(self, job: int) -> None:
-        if not await self._store.write(jobs.remerge, job, now_ms()):
+        if not await self._store.write_now(jobs.remerge, job, now_ms()):
             raise UsageError(f"job {job} is not done; `vlmd show --so-far {job}` merges what is there")
         self._parts.changed()

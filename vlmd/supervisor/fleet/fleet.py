@@ -110,7 +110,7 @@ class Fleet:
     async def pause(self, names: Sequence[str] | None, drain: bool) -> list[Slot]:
         """These devices (None: all) get no further windows and are released; over a restart, too."""
         slots = self._named(names)
-        await self._store.write(stored_devices.pause, [slot.device.key for slot in slots], now_ms())
+        await self._store.write_now(stored_devices.pause, [slot.device.key for slot in slots], now_ms())
         for slot in slots:
             slot.pause(drain)
         return slots
@@ -118,7 +118,7 @@ class Fleet:
     async def resume(self, names: Sequence[str] | None) -> list[Slot]:
         """These devices (None: all) work again, whatever kept them from it."""
         slots = self._named(names)
-        await self._store.write(stored_devices.resume, [slot.device.key for slot in slots])
+        await self._store.write_now(stored_devices.resume, [slot.device.key for slot in slots])
         for slot in slots:
             slot.resume()
         self.wake()

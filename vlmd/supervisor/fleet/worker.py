@@ -76,6 +76,8 @@ class Worker:
         self.told_to_end = False
         self.stuck: str | None = None
         """It was killed and does not end."""
+        self._hearing = False
+        """What it has said is being dealt with: it is not the one that keeps anybody waiting."""
         self._child = child
         self._patience = patience
         self._hear = hear
@@ -114,7 +116,9 @@ class Worker:
                     reason = self._kill_reason or why
                 case _:
                     self._progress(time.monotonic())
+                    self._hearing = True
                     await self._heard(message)
+                    self._hearing, self.progress_at = False, time.monotonic()
         await self._lose(self.held.drop(self.name, reason, blamed=not self.told_to_end))
         return Ended(reason, self.told_to_end, failure)
 
@@ -176,7 +180,7 @@ class Worker:
             self.kill("it closed its link and did not end")
             return
         limit = self._patience.load if self.state == SlotState.LOADING else self._patience.progress
-        if self.state in AT_SOMETHING and now - self.progress_at > limit:
+        if self.state in AT_SOMETHING and not self._hearing and now - self.progress_at > limit:
             logger.error("%s: no progress for %.0f s while %s; killed", self.name, now - self.progress_at, self.state)
             self.held.blame_first()
             self.kill(f"it made no progress for {limit:.0f} s while {self.state}")
