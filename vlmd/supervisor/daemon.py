@@ -6,7 +6,9 @@ import asyncio
 import logging
 import os
 import signal
+import stat
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from vlmd.clock import now_ms
 from vlmd.config import Settings
@@ -17,6 +19,7 @@ from vlmd.supervisor.api.server import Api
 from vlmd.supervisor.devices.discovery import discover
 from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.models import model_spec
+from vlmd.supervisor.notify import Heartbeat, Manager
 from vlmd.supervisor.parts import Parts, wire
 from vlmd.supervisor.process import python
 
@@ -33,6 +36,7 @@ class Daemon:
         self._settings = settings
         self._once = once
         self._worker_command = worker_command
+        self._manager = Manager(os.environ)
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -55,7 +59,8 @@ class Daemon:
     async def _serve(self, parts: Parts) -> None:
         """Run every part until told to stop. A part that fails takes the daemon down: half a daemon helps nobody."""
         self._listen_to_signals(parts)
-        running = (Api(parts), parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints)
+        heartbeat = Heartbeat(self._manager, parts)
+        running = (Api(parts), parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints, heartbeat)
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(part.run()) for part in running]
@@ -71,6 +76,7 @@ class Daemon:
     async def _stop(self, parts: Parts, fleet: asyncio.Task[None]) -> None:
         """Let the workers finish the batches in hand, then write what they said."""
         logger.info("stopping: workers finish the batch in hand")
+        self._manager.stopping(self._settings.limits.stop_seconds)
         parts.planner.stop()
         parts.fleet.stop()
         done, _ = await asyncio.wait([fleet], timeout=self._settings.limits.stop_seconds)
@@ -127,7 +133,22 @@ def _make_folders(settings: Settings) -> None:
     paths = settings.paths
     try:
         paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in [paths.results, paths.inbox, *(paths.inbox / name for name in settings.pipelines)]:
+        for folder in (paths.results, paths.inbox):
             folder.mkdir(parents=True, exist_ok=True)
+        for name in settings.pipelines:
+            _make_alike(paths.inbox / name, paths.inbox)
     except OSError as error:
         raise VlmdError(f"cannot make {error.filename}: {error.strerror}; change [paths] in config.toml") from error
+
+
+def _make_alike(folder: Path, model: Path) -> None:
+    """A folder that the same people may use as its model, whatever the umask: they drop files into it.
+
+    The set-group-id bit is inherited; setting it by hand is what a hardened unit forbids.
+    """
+    permissions = stat.S_IMODE(model.stat().st_mode) & ~(stat.S_ISGID | stat.S_ISUID)
+    mask = os.umask(0)
+    try:
+        folder.mkdir(mode=permissions, exist_ok=True)
+    finally:
+        os.umask(mask)
