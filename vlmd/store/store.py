@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -34,6 +35,7 @@ class Store:
     async def open(cls, path: Path) -> Store:
         """Open, check and migrate the database at `path`; raises `StoreError` where that cannot be done safely."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _require_private(path.parent)
         lock_fd = _lock(path.with_name(f"{path.name}.lock"))
         try:
             await asyncio.to_thread(migrate, path)
@@ -66,6 +68,11 @@ class Store:
                     await self._connection.execute("ROLLBACK")
                 raise
             return result
+
+
+def _require_private(folder: Path) -> None:
+    if stat.S_IMODE(folder.stat().st_mode) & stat.S_IWOTH:
+        raise StoreError(f"everybody may write to {folder}, and could replace the database; run `chmod o-w {folder}`")
 
 
 def _lock(path: Path) -> int:

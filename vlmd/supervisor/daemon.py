@@ -6,9 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-import stat
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from vlmd.clock import now_ms
 from vlmd.config import Settings
@@ -18,6 +16,7 @@ from vlmd.store import Store, windows
 from vlmd.supervisor.api.server import Api
 from vlmd.supervisor.devices.discovery import discover
 from vlmd.supervisor.devices.nvml import Nvml
+from vlmd.supervisor.folders import make_alike
 from vlmd.supervisor.models import model_spec
 from vlmd.supervisor.notify import Heartbeat, Manager
 from vlmd.supervisor.parts import Parts, wire
@@ -136,19 +135,6 @@ def _make_folders(settings: Settings) -> None:
         for folder in (paths.results, paths.inbox):
             folder.mkdir(parents=True, exist_ok=True)
         for name in settings.pipelines:
-            _make_alike(paths.inbox / name, paths.inbox)
+            make_alike(paths.inbox / name, paths.inbox)
     except OSError as error:
         raise VlmdError(f"cannot make {error.filename}: {error.strerror}; change [paths] in config.toml") from error
-
-
-def _make_alike(folder: Path, model: Path) -> None:
-    """A folder that the same people may use as its model, whatever the umask: they drop files into it.
-
-    The set-group-id bit is inherited; setting it by hand is what a hardened unit forbids.
-    """
-    permissions = stat.S_IMODE(model.stat().st_mode) & ~(stat.S_ISGID | stat.S_ISUID)
-    mask = os.umask(0)
-    try:
-        folder.mkdir(mode=permissions, exist_ok=True)
-    finally:
-        os.umask(mask)
