@@ -33,6 +33,7 @@ class Manager:
     def __init__(self, environ: MutableMapping[str, str]) -> None:
         """Takes the variables out of `environ`: they are not meant for the processes that the daemon starts."""
         self._address = environ.pop("NOTIFY_SOCKET", None)
+        self._unheard = False
         self._watchdog_seconds = _watchdog(environ.pop("WATCHDOG_USEC", None), environ.pop("WATCHDOG_PID", None))
 
     @property
@@ -75,7 +76,11 @@ class Manager:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
                 sender.sendto("\n".join(lines).encode(), address)
         except OSError as error:
-            logger.warning("the service manager was not told %s: %s", lines[0], error)
+            if not self._unheard:
+                logger.warning("the service manager does not listen at %s: %s", self._address, error)
+            self._unheard = True
+        else:
+            self._unheard = False
 
 
 class Heartbeat:
