@@ -10,12 +10,14 @@ are copied from this environment instead of downloaded. The folder is kept and m
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from install_kit import readme
@@ -30,6 +32,7 @@ from vlmd.demo.stage import FRAME_EDGE
 SOURCE = Path(__file__).parents[1]
 UNIT = "/etc/systemd/system/vlmd.service"
 LANDLOCK = "landlock"
+START_SECONDS = 120.0
 MOST_EXPOSED = 6
 """Tenths, as `systemd-analyze security --threshold` counts."""
 
@@ -72,6 +75,8 @@ class Trial:
     _folder = "/"
 
     def install(self) -> None:
+        for user in ("anna", "bert", "dora"):
+            self.root.run(f"id {user} || useradd --create-home {user}")
         self.follow("Install as a service")
         require(self.root.run("systemctl is-enabled vlmd").stdout == "enabled\n", "the service is enabled")
         with (self.root.folder / "etc/vlmd/config.toml").open("a") as config:
@@ -81,7 +86,6 @@ class Trial:
 
     def use(self) -> None:
         """As people of the group, and outside it, would."""
-        daemon = self.start()
         result = "/srv/vlmd/results/match/season/game.mp4.json"
         self.as_anna("mkdir /srv/vlmd/inbox/match/season")
         self.as_anna("cp /home/anna/game.mp4 /srv/vlmd/inbox/match/season/")
@@ -96,15 +100,15 @@ class Trial:
         self.refused("dora", "rm /srv/vlmd/inbox/match/season/game.mp4", "dora, a member, cannot delete anna's video")
         for command in ("ls /srv/vlmd/inbox", f"cat {result}", "cat /etc/vlmd/config.toml", "vlmd status"):
             self.refused("bert", command, f"bert, who is no member, is refused: {command}")
-        self.stop(daemon)
+        self.root.run("install -m 644 /etc/vlmd/config.toml /tmp/own.toml")
+        ran = self.root.run("vlmd --config /tmp/own.toml status", "bert", check=False)
+        require("you may not talk to the daemon" in ran.stderr, f"bert's own configuration does not help: {ran.stderr}")
 
     def use_without_landlock(self) -> None:
         """The same unit without its last filter: whether the trial would notice."""
-        daemon = self.start(without=LANDLOCK)
         self.as_anna("cp /home/anna/game.mp4 /srv/vlmd/inbox/match/unprotected.mp4")
         self.until(lambda: "no-sandbox" in self.as_anna("vlmd jobs --json"), "decoding is refused")
         say("without the unit's Landlock line no video is decoded: no-sandbox")
-        self.stop(daemon)
 
     def remove(self) -> None:
         self.follow("Uninstall")
@@ -113,8 +117,6 @@ class Trial:
 
     def people(self) -> None:
         """anna and dora belong to the group, bert does not; a video for anna."""
-        for user in ("anna", "bert", "dora"):
-            self.root.run(f"id {user} || useradd --create-home {user}")
         for command in readme.commands(self.text, "Install as a service"):
             if command.startswith("usermod"):
                 self.root.run(command.replace("anna", "dora"))
@@ -122,22 +124,41 @@ class Trial:
         render_match(film, 1_000_000, 20)
         self.root.run("chown anna:anna /home/anna/game.mp4")
 
-    def start(self, without: str = "") -> subprocess.Popen[bytes]:
+    @contextlib.contextmanager
+    def serving(self, without: str = "") -> Iterator[None]:
+        """The service runs inside, and is told to stop at the end; on a failure it is killed."""
         self.manager = Listener(self.root.folder / NOTIFY_SOCKET.lstrip("/"))
         daemon = self.root.start_service(UNIT, self.log, without)
         try:
-            self.manager.until("READY=1", 120.0)
-            say(f"the service is ready and fed its watchdog: {self.manager.until('WATCHDOG=1', 60.0).splitlines()[-1]}")
+            self.manager.until("READY=1", START_SECONDS)
+            status = self.manager.until("WATCHDOG=1", START_SECONDS).splitlines()[-1]
+            self.confined(self.main_process(daemon))
+            say(f"the service is ready and fed its watchdog: {status}")
+            yield
+            self.stop(daemon)
         except TimeoutError:
+            raise SystemExit(f"the service said nothing:\n{self.log.read_text()[-3000:]}") from None
+        finally:
             daemon.kill()
-            raise SystemExit(f"the service was not ready in time:\n{self.log.read_text()[-3000:]}") from None
-        return daemon
 
     def stop(self, daemon: subprocess.Popen[bytes]) -> None:
         """As KillMode=mixed does: the main process alone is told."""
-        main = self.root.run(f"pgrep --parent {daemon.pid}").stdout.split()
-        self.root.run(f"kill -{signal.SIGTERM} {main[0]}")
+        os.kill(self.main_process(daemon), signal.SIGTERM)
         require(daemon.wait(90) == 0, "told to stop, it ended with exit code 0")
+
+    def main_process(self, daemon: subprocess.Popen[bytes]) -> int:
+        return int(self.root.run(f"pgrep --parent {daemon.pid}").stdout)
+
+    def confined(self, pid: int) -> None:
+        """The kernel agrees that the unit's restrictions hold."""
+        status = Path(f"/proc/{pid}/status").read_text()
+        held = dict(line.split(":\t", 1) for line in status.splitlines())
+        require(
+            (held["NoNewPrivs"], held["Seccomp_filters"], int(held["CapBnd"], 16)) == ("1", "2", 0),
+            "the service has no new privileges, two filters and no capability to gain",
+        )
+        network = [Path(f"/proc/{process}/ns/net").readlink() for process in (pid, "self")]
+        require(network[0] != network[1], "the service has a network of its own, with nothing in it")
 
     def as_anna(self, command: str) -> str:
         return self.root.run(command, "anna").stdout
@@ -171,14 +192,15 @@ def main() -> None:
     require_root()
     trial = Trial(folder)
     trial.root.prepare()
-    for user in ("anna", "bert", "dora"):
-        trial.root.run(f"id {user} || useradd --create-home {user}")
     trial.install()
     trial.people()
-    trial.use()
-    trial.use_without_landlock()
+    with trial.serving():
+        trial.use()
+    with trial.serving(without=LANDLOCK):
+        trial.use_without_landlock()
     trial.follow("Upgrade")
-    trial.stop(trial.start())
+    with trial.serving():
+        pass
     trial.remove()
     shutil.rmtree(folder / "tmp/wheels")
 
