@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -112,6 +111,7 @@ class Trial:
 
     def remove(self) -> None:
         self.follow("Uninstall")
+        self.root.run("rm -r /tmp/wheels /tmp/own.toml")
         left = self.root.run("find / -xdev -iname '*vlmd*' -not -path '/vlmd.log' -not -path '/proc/*'").stdout.split()
         require(left == [], f"nothing of vlmd is left {left or ''}")
 
@@ -145,6 +145,7 @@ class Trial:
         """As KillMode=mixed does: the main process alone is told."""
         os.kill(self.main_process(daemon), signal.SIGTERM)
         require(daemon.wait(90) == 0, "told to stop, it ended with exit code 0")
+        self.root.run("rm -r /run/vlmd")  # as the service manager does with a RuntimeDirectory
 
     def main_process(self, daemon: subprocess.Popen[bytes]) -> int:
         return int(self.root.run(f"pgrep --parent {daemon.pid}").stdout)
@@ -202,7 +203,6 @@ def main() -> None:
     with trial.serving():
         pass
     trial.remove()
-    shutil.rmtree(folder / "tmp/wheels")
 
 
 if __name__ == "__main__":
