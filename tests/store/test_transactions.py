@@ -171,3 +171,10 @@ async def test_a_snapshot_finds_the_database_wherever_it_lies(tmp_path: Path, fo
 def test_a_snapshot_of_nothing_says_so(database: Path) -> None:
     with pytest.raises(StoreError, match="no database"), reader.snapshot(database):
         pass
+
+
+async def test_a_folder_that_everybody_may_write_to_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(StoreError, match=f"everybody may write to {tmp_path}.*chmod o-w"):
+        await Store.open(tmp_path / "vlmd.db")
+    assert not list(tmp_path.iterdir())

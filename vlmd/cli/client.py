@@ -87,6 +87,8 @@ class Client:
             response = self._http.request(method, path, **options)
         except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError) as error:
             where = self._settings.paths.socket
+            if _denied(error):
+                raise UsageError(f"you may not talk to the daemon at {where}; ask to be put into its group") from error
             raise NotRunning(f"no daemon answers at {where}; start it with `vlmd run`") from error
         except httpx.TimeoutException as error:
             raise NotRunning(f"the daemon did not answer within {_TIMEOUT_SECONDS:.0f} s") from error
@@ -103,3 +105,8 @@ class Client:
         click.echo("the daemon is not running; this is what the database says", err=True)
         with reader.snapshot(self._settings.paths.database) as db:
             return view(db)
+
+
+def _denied(error: BaseException | None) -> bool:
+    """It began with the system's refusal."""
+    return error is not None and (isinstance(error, PermissionError) or _denied(error.__cause__ or error.__context__))

@@ -6,6 +6,7 @@ Every function takes a read-only connection; what it returns is one consistent m
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from vlmd.core.states import ACTIVE_JOBS
 @contextlib.contextmanager
 def snapshot(path: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection inside one transaction. Raises `StoreError` where there is no database."""
+    if not os.access(path.parent, os.X_OK) and os.path.isdir(path.parent):
+        raise StoreError(f"only the user whose daemon it is may read {path}; ask the daemon, while it runs")
     if not path.exists():
         raise StoreError(f"there is no database at {path}; has vlmd ever run with this configuration?")
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5)

@@ -9,6 +9,7 @@ import itertools
 import logging
 import os
 import sqlite3
+import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -57,6 +58,7 @@ class Store:
         """Open, check and migrate the database at `path`; raises `StoreError` where that cannot be done safely."""
         _require_local(path.parent)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _require_private(path.parent)
         lock_fd = _lock(path.with_name(f"{path.name}.lock"))
         try:
             await asyncio.to_thread(migrate, path, read_all=not take_mark(path))
@@ -169,6 +171,11 @@ def _require_local(folder: Path) -> None:
         logger.warning(
             "%s lies on %s, which is not known to be safe for a database; a local disk is", folder, found.type
         )
+
+
+def _require_private(folder: Path) -> None:
+    if stat.S_IMODE(folder.stat().st_mode) & stat.S_IWOTH:
+        raise StoreError(f"everybody may write to {folder}, and could replace the database; run `chmod o-w {folder}`")
 
 
 def _lock(path: Path) -> int:

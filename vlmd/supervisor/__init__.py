@@ -1,6 +1,7 @@
 """The daemon: wires inbox, store, workers and control API together. Never imports torch or av.
 
 daemon     the main loop: start everything, wait for a reason to end, end it in order
+notify     what the service manager is told
 parts      what a running daemon consists of, and how it is wired
 planning   a registered file is indexed and cut into windows
 merging    a job whose windows are all in gets its result
@@ -11,5 +12,6 @@ devices/   which devices get a worker, and how they are doing
 api/       the control API on a Unix socket
 models     what a configured model is: folder, architecture, revision
 process    starting a process of ours and hearing it until it is gone
+folders    folders that people share with the daemon
 trial      a few windows without a queue
 """

@@ -16,7 +16,9 @@ from vlmd.store import Store, windows
 from vlmd.supervisor.api.server import Api
 from vlmd.supervisor.devices.discovery import discover
 from vlmd.supervisor.devices.nvml import Nvml
+from vlmd.supervisor.folders import make_alike
 from vlmd.supervisor.models import model_spec
+from vlmd.supervisor.notify import Heartbeat, Manager
 from vlmd.supervisor.parts import Parts, wire
 from vlmd.supervisor.process import python
 
@@ -33,6 +35,7 @@ class Daemon:
         self._settings = settings
         self._once = once
         self._worker_command = worker_command
+        self._manager = Manager(os.environ)
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -58,7 +61,7 @@ class Daemon:
         """Run every part until told to stop. A part that fails takes the daemon down: half a daemon helps nobody."""
         self._listen_to_signals(parts)
         parallel = (parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints, parts.health, parts.keeper)
-        running = (Api(parts), *parallel)
+        running = (Api(parts), Heartbeat(self._manager, parts), *parallel)
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(part.run()) for part in running]
@@ -74,6 +77,7 @@ class Daemon:
     async def _stop(self, parts: Parts, fleet: asyncio.Task[None]) -> None:
         """Let the workers finish the batches in hand, then write what they said."""
         logger.info("stopping: workers finish the batch in hand")
+        self._manager.stopping(self._settings.limits.stop_seconds)
         parts.planner.stop()
         parts.fleet.stop()
         done, _ = await asyncio.wait([fleet], timeout=self._settings.limits.stop_seconds)
@@ -143,7 +147,9 @@ def _make_folders(settings: Settings) -> None:
     paths = settings.paths
     try:
         paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in [paths.results, paths.inbox, *(paths.inbox / name for name in settings.pipelines)]:
+        for folder in (paths.results, paths.inbox):
             folder.mkdir(parents=True, exist_ok=True)
+        for name in settings.pipelines:
+            make_alike(paths.inbox / name, paths.inbox)
     except OSError as error:
         raise VlmdError(f"cannot make {error.filename}: {error.strerror}; change [paths] in config.toml") from error
