@@ -27,6 +27,7 @@ OTHERWISE = {
     "MediaArea__ImplementationTestFiles_Matroska_MULTIPLE-EBML-HEADER.mkv": "undecodable",  # rawvideo
     "unifuzz__general_evaluation_avi_brettschlag.avi": "undecodable",  # indeo3
     "mozilla__mp4parse_capi_tests_av1-clearkey-cbcs-video.mp4": "encrypted",  # it decodes, to noise
+    "ntu-sec__bento4_9da0ce5_mp4compact_crashes_write_Ap4TrunAtom.h_79_1.mp4": "encrypted",  # its one track is
     "drewnoakes__fuzzing_crash-6b85510afb1e2583c0b9bfe541e9c1590564a559.fuzzed.mp4": "decoder-limit",  # memory
     "ntu-sec__bento4_9da0ce5_mp4compact_hangs_h03.mp4": "decoder-limit",  # memory
     "strongcourage__ogv_bug498855-2.ogv": DONE,  # this FFmpeg can open it
