@@ -34,8 +34,10 @@ def encode_frame(message: msgspec.Struct) -> bytes:
 class Link(Generic[T]):
     """The blocking end of a socket pair, receiving messages of type `T`. Sending is safe from any thread."""
 
-    def __init__(self, sock: socket.socket, receives: Any) -> None:
+    def __init__(self, sock: socket.socket, receives: Any, most: int = MAX_FRAME) -> None:
+        """`most`: bytes of the longest message taken from the other end."""
         self._socket = sock
+        self._most = most
         self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(receives)
         self._lock = threading.Lock()
 
@@ -65,8 +67,7 @@ class Link(Generic[T]):
             if not header:
                 return None, fds
             (length,) = _HEADER.unpack(header)
-            if length > MAX_FRAME:
-                raise LinkError(f"a frame of {length} bytes was announced; at most {MAX_FRAME} are allowed")
+            _refuse_longer(length, self._most)
             return decode_message(self._decoder, self._read(length, deadline)), fds
         except (ConnectionResetError, EOFError):
             _close_all(fds)
@@ -101,18 +102,22 @@ def decode_message(decoder: msgspec.msgpack.Decoder[T], body: bytes) -> T:
         raise LinkError(f"not a message: {error}") from error
 
 
-async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
+async def read_frame(reader: asyncio.StreamReader, most: int = MAX_FRAME) -> bytes | None:
     """The body of the next frame, or None at the end of the link.
 
     A peer that died while something was written to it also counts as the end: asyncio tells the reader of that.
     """
     try:
         (length,) = _HEADER.unpack(await reader.readexactly(_HEADER.size))
-        if length > MAX_FRAME:
-            raise LinkError(f"a frame of {length} bytes was announced; at most {MAX_FRAME} are allowed")
+        _refuse_longer(length, most)
         return await reader.readexactly(length)
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
+
+
+def _refuse_longer(length: int, most: int) -> None:
+    if length > most:
+        raise LinkError(f"a frame of {length} bytes was announced; at most {most} are allowed")
 
 
 def _close_all(fds: Sequence[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import unicodedata
 
@@ -56,3 +57,16 @@ def test_no_two_files_of_a_folder_become_alike(components: set[bytes]) -> None:
 @pytest.mark.parametrize("path", [b"../../etc/passwd", b"/etc/passwd", b"./etc//passwd"])
 def test_dots_do_not_lead_out(path: bytes) -> None:
     assert names.result_base(path) == "etc/passwd"
+
+
+@given(st.text())
+def test_json_that_is_safe_to_print_says_the_same(text: str) -> None:
+    written = names.safe_json(json.dumps({text: text}, ensure_ascii=False))
+    assert json.loads(written) == {text: text}
+    assert not set(written) & {chr(point) for point in (*range(32), *range(0x7F, 0xA0), 0x202E, 0x2028)}
+    written.encode()
+
+
+def test_json_that_is_safe_to_print_can_always_be_written() -> None:
+    said = names.safe_json(json.dumps("\x1b[31m \x9b31m \ud800 \u202e", ensure_ascii=False))
+    assert said == r'"\u001b[31m \u009b31m \ud800 \u202e"'

@@ -77,3 +77,11 @@ def unchanged_since(history: list[tuple[float, dict[str, int]]], name: str) -> f
             break
         since = at
     return since
+
+
+def test_a_recording_that_never_ends_is_told_from_a_file_that_waits() -> None:
+    settling = Settling(QUIET)
+    for hour in range(3):
+        settling.observe([seen("recording", hour), seen("copied", 1)], 3600.0 * hour)
+    settling.observe([seen("recording", 9), seen("new", 1)], 7201.0)
+    assert settling.growing(7202.0) == {b"recording": 7202.0}

@@ -21,11 +21,12 @@ from vlmd.core.messages import (
     DecoderFailed,
     FrameDecoded,
     Indexed,
+    IndexProgress,
     IndexVideo,
     Sandboxed,
     ToDecoder,
 )
-from vlmd.core.video import VideoFacts, VideoIndex
+from vlmd.core.video import MAX_PICTURES, VideoFacts, VideoIndex
 from vlmd.link import Link
 
 FACTS = VideoFacts(
@@ -57,7 +58,12 @@ SAID = {
     "no such keyframe": [Sandboxed(missing=[]), Indexed(index=replace(INDEX, keyframes=[500]))],
     "huge": [Sandboxed(missing=[]), Indexed(index=replace(INDEX, facts=replace(FACTS, width=1 << 40)))],
     "crooked": [Sandboxed(missing=[]), Indexed(index=replace(INDEX, facts=replace(FACTS, rotation=45)))],
-    "path": [Sandboxed(missing=[]), Indexed(index=replace(INDEX, facts=replace(FACTS, fingerprint="../x")))],
+    "another video": [
+        Sandboxed(missing=[]),
+        IndexProgress(bytes_read=1 << 40),
+        Indexed(index=replace(INDEX, facts=replace(FACTS, fingerprint="f" * 64))),
+    ],
+    "too many": [Sandboxed(missing=[]), Indexed(index=replace(INDEX, pts=list(range(MAX_PICTURES + 1))))],
     "escape": [Sandboxed(missing=[]), Indexed(index=replace(INDEX, facts=replace(FACTS, codec="\x1b[31m")))],
     "short": [Sandboxed(missing=[]), Indexed(index=replace(INDEX, facts=replace(FACTS, duration_ms=2000)))],
     "impossible reason": [Sandboxed(missing=[]), DecoderFailed(failure=Failure(Code.WORKER_LOST, "x"))],
@@ -89,6 +95,8 @@ def main() -> None:
         link.send(message)
     if what == "garbage":
         sock.sendall(b"\0\0\0\3abc")
+    if what == "long":
+        sock.sendall((97 << 20).to_bytes(4))
     if what == "endless":
         sock.sendall(b"\xff\xff\xff\xff")
     if what == "byte after byte":
@@ -99,6 +107,10 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (1, 2))
         while True:
             pass
+    if what == "busy":
+        while True:
+            time.sleep(0.1)
+            link.send(IndexProgress(bytes_read=0) if isinstance(request, IndexVideo) else DecodeProgress(packets=0))
     if what == "exit":
         sys.exit("a \x1b[31mred\x1b[0m word")
     if what == "hang up":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from tests.media import hostile
 from tests.media.films import LIMITS, every_frame, film, index_of, pictures_of, ref, scaled
 from vlmd.core.errors import Code, MediaError
 from vlmd.core.messages import DecodeLimits
+from vlmd.core.video import VideoIndex
 from vlmd.media import process
 from vlmd.media.client import Decoder
 
@@ -231,7 +233,17 @@ def taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_a_plausible_index_is_believed(taken_over) -> None:
     with taken_over("nothing wrong") as decoder:
-        assert decoder.index() == hostile.INDEX
+        assert decoder.index() == with_fingerprint(hashlib.sha256(b"content").hexdigest())
+
+
+def test_what_a_decoder_says_of_the_fingerprint_does_not_count(taken_over) -> None:
+    """It would be given the answers to another video."""
+    with taken_over("another video") as decoder:
+        assert decoder.index() == with_fingerprint(hashlib.sha256(b"content").hexdigest())
+
+
+def with_fingerprint(fingerprint: str) -> VideoIndex:
+    return replace(hostile.INDEX, facts=replace(hostile.FACTS, fingerprint=fingerprint))
 
 
 @pytest.mark.parametrize(
@@ -242,13 +254,13 @@ def test_a_lie_about_the_index_is_a_crash(says: str, taken_over) -> None:
 
 
 @pytest.mark.parametrize(
-    "says", ["stopped clock", "no such keyframe", "huge", "crooked", "path", "escape", "short", "impossible reason"]
+    "says", ["stopped clock", "no such keyframe", "huge", "crooked", "too many", "escape", "short", "impossible reason"]
 )
 def test_an_impossible_index_is_a_crash(says: str, taken_over) -> None:
     refuses_index(taken_over(says))
 
 
-@pytest.mark.parametrize("says", ["garbage", "endless", "hang up"])
+@pytest.mark.parametrize("says", ["garbage", "endless", "long", "hang up"])
 def test_what_is_no_message_is_a_crash(says: str, taken_over) -> None:
     refuses_index(taken_over(says))
 
@@ -267,6 +279,25 @@ def test_a_message_that_trickles_in_does_not_prolong_the_wait(taken_over) -> Non
     ):
         decoder.index()
     assert code_of(raised) == Code.DECODER_LIMIT
+
+
+@pytest.mark.parametrize("asked", ["index", "frames"])
+def test_a_decoder_that_is_always_busy_and_never_done_is_ended(asked: str, taken_over) -> None:
+    """It uses no processor time, and is never silent."""
+    limits = replace(LIMITS, wall_seconds=1.5)
+    with taken_over("busy", limits) as decoder, pytest.raises(MediaError, match=r"not done after 1\.5") as raised:
+        decoder.index() if asked == "index" else list(decoder.frames([0], None, 64, 48, 0))
+    assert code_of(raised) == Code.DECODER_LIMIT
+
+
+def test_time_in_which_nobody_waits_for_it_does_not_count(video: Path) -> None:
+    """The model may take hours over the pictures of one lease."""
+    pts = index_of(video).pts
+    with Decoder.start(ref(video), replace(LIMITS, wall_seconds=5.0)) as decoder:
+        stream = iter(decoder.frames(pts[:3], None, 32, 24, 0))
+        next(stream)
+        time.sleep(5.0)
+        assert len(list(stream)) == 2
 
 
 def test_last_words_are_kept_and_cannot_steer_a_terminal(taken_over) -> None:

@@ -18,7 +18,7 @@ from tests.media.films import LIMITS, every_frame, film, index_of, pictures_of, 
 from vlmd.core.errors import Code, MediaError
 from vlmd.core.messages import DecodeLimits
 from vlmd.media.decoder import every
-from vlmd.media.fingerprint import Fingerprint
+from vlmd.media.fingerprint import Fingerprint, ReadingHead
 from vlmd.media.presentation import Clock
 
 
@@ -45,6 +45,11 @@ def agrees_with_full_decode(path: Path, pts: list[int], rotation: int = 0) -> bo
         ("avi", "mjpeg", "yuvj420p", (16, 8)),
         ("mkv", "ffv1", "gray", (2, 2)),
         ("mov", "png", "rgba", (50, 20)),
+        ("mkv", "ffv1", "gray", (1, 1)),
+        ("mkv", "ffv1", "yuv422p", (16384, 2)),
+        ("mkv", "ffv1", "yuv420p12le", (64, 48)),
+        ("mkv", "ffv1", "yuv444p12le", (65, 49)),
+        ("mov", "prores_ks", "yuva444p10le", (64, 48)),
     ],
 )
 def test_any_size_and_pixel_format(
@@ -214,18 +219,25 @@ def test_the_clock_continues_after_a_restart() -> None:
 # --- the fingerprint ---------------------------------------------------------------------------------------
 
 
-@given(st.binary(min_size=1, max_size=200), st.lists(st.tuples(st.integers(0, 199), st.integers(0, 60)), max_size=20))
-def test_the_fingerprint_is_of_the_whole_file_however_it_was_read(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes, reads: list[tuple[int, int]]
+@given(st.binary(min_size=1, max_size=200), st.lists(st.integers(0, 250), max_size=20))
+def test_the_fingerprint_is_of_the_whole_file_however_it_was_followed(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, positions: list[int]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "fingerprinted"
     path.write_bytes(content)
     with path.open("rb") as file:
-        fingerprint = Fingerprint(file.fileno(), lambda: None)
-        for position, size in reads:
-            fingerprint.saw(position, content[position : position + size])
-        assert fingerprint.finish() == hashlib.sha256(content).hexdigest()
+        fingerprint = Fingerprint(file.fileno())
+        for position in [*positions, len(content)]:
+            fingerprint.follow(position, lambda: True)
+        assert fingerprint.digest() == hashlib.sha256(content).hexdigest()
         assert fingerprint.done == len(content)
+
+
+def test_a_look_at_the_end_of_the_file_is_no_progress() -> None:
+    head = ReadingHead()
+    for position, size in ((0, 100), (1 << 40, 100), (100, 50), (0, 10)):
+        head.saw(position, size)
+    assert head.at == 150
 
 
 # --- progress ----------------------------------------------------------------------------------------------

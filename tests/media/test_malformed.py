@@ -13,7 +13,7 @@ from vlmd.core.messages import DecodeLimits
 
 FOLDER = os.environ.get("VLMD_TEST_VIDEOS")
 FILES = sorted(path.name for path in (Path(FOLDER) / "malformed").iterdir()) if FOLDER else []
-REASONS = {Code.NOT_VIDEO, Code.TRUNCATED, Code.NO_VIDEO_STREAM, Code.BAD_DIMENSIONS, Code.UNDECODABLE}
+REASONS = {Code.NOT_VIDEO, Code.TRUNCATED, Code.NO_VIDEO_STREAM, Code.ENCRYPTED, Code.BAD_DIMENSIONS, Code.UNDECODABLE}
 LIMITS = DecodeLimits(cpu_seconds=10, stall_seconds=20, memory_bytes=2 << 30)
 PER_TEST = 12
 

@@ -19,6 +19,7 @@ from vlmd.core.video import FileIdentity, FileRef
 from vlmd.core.windows import Window
 from vlmd.demo.game import LABELS, TEAMS, plan_match
 from vlmd.demo.render import draw_frames
+from vlmd.worker import engine as engine_module
 from vlmd.worker.engine import Engine
 from vlmd.worker.questions import Question, Reply
 
@@ -155,6 +156,44 @@ def test_each_row_keeps_its_own_token_limit(engine, questions):
     assert (cut.finish, len(cut.tokens)) == ("length", 5)
     assert whole.finish == "stop"
     assert whole.text.startswith(cut.text)
+
+
+def test_a_row_that_has_ended_is_generated_for_no_longer(engine, questions):
+    """A short limit of its own, with a longer one beside it."""
+    event = next(one for one, reply in zip(questions, answers(engine, questions), strict=True) if "label" in reply.text)
+    rows: list[int] = []
+    engine.answer([question(event.pictures, max_new_tokens=5), event], rows.append, lambda row, reply: None)
+    assert rows == [2] * 5 + [1] * (len(rows) - 5)
+
+
+def test_an_answer_that_loops_is_ended_and_its_neighbours_go_on(engine, questions, monkeypatch):
+    undisturbed = answers(engine, questions[:3])
+    watches = iter([LoopAt(7), LoopAt(None), LoopAt(None)])
+    monkeypatch.setattr(engine_module, "LoopWatch", lambda: next(watches))
+    ended, *others = answers(engine, questions[:3])
+    assert (ended.finish, len(ended.tokens)) == ("loop", 7)
+    assert undisturbed[0].text.startswith(ended.text)
+    assert [reply.text for reply in others] == [reply.text for reply in undisturbed[1:]]
+
+
+class LoopAt:
+    def __init__(self, count: int | None) -> None:
+        self.count, self.heard = count, 0
+
+    def add(self, token: int) -> bool:
+        self.heard += 1
+        return self.heard == self.count
+
+
+def test_a_model_that_says_one_thing_for_ever_is_stopped_soon(tmp_path, questions):
+    def forget(weights: dict[str, torch.Tensor]) -> None:
+        for name in weights:
+            if name.endswith("text_model.norm.weight"):
+                weights[name] = torch.zeros_like(weights[name])
+
+    event = question(questions[0].pictures, max_new_tokens=2000)
+    (reply,) = answers(load(broken(tmp_path, forget)), [event])
+    assert (reply.finish, len(reply.tokens)) == ("loop", 64)
 
 
 def test_half_precision_computes_in_half_precision(questions):

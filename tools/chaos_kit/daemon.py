@@ -32,10 +32,11 @@ class Deadline(AssertionError):
 class Daemon:
     """The daemon of a stage. `process` is None while it does not run."""
 
-    def __init__(self, stage: Stage, command: Sequence[str]) -> None:
+    def __init__(self, stage: Stage, command: Sequence[str], under: Sequence[str] = ()) -> None:
+        """`under`: a program that runs it, such as strace and its options."""
         self.stage = stage
         self.process: subprocess.Popen[bytes] | None = None
-        self._command = command
+        self._command = [*under, sys.executable, "-m", *command]
         self._http = httpx.Client(
             transport=httpx.HTTPTransport(uds=str(stage.state / "vlmd.sock")),
             base_url="http://vlmd",
@@ -59,7 +60,7 @@ class Daemon:
         """Start it; what it says is added to the stage's log."""
         with self.stage.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *self._command, *flags],
+                [*self._command, *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

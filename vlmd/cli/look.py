@@ -90,6 +90,8 @@ def _print_queue(document: dict[str, Any]) -> None:
         click.echo(f"{rate:.2f} windows a second, {clock(round(left / rate))} left")
     if document["inbox"]["settling"]:
         click.echo(f"settling: {', '.join(document['inbox']['settling'][:10])}")
+    for name, seconds in list(document["inbox"]["growing"].items())[:10]:
+        click.echo(f"still growing after {clock(seconds)}: {name}")
 
 
 def _print_problems(document: dict[str, Any]) -> None:

@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vlmd.core.names import shown
+from vlmd.core.names import safe_json, shown
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
 
 def print_json(document: Any) -> None:
     """Readable in a file; on a terminal whatever is not ASCII is escaped, so that no text in it can steer it."""
-    click.echo(json.dumps(document, ensure_ascii=sys.stdout.isatty(), indent=2))
+    click.echo(safe_json(json.dumps(document, ensure_ascii=sys.stdout.isatty(), indent=2)))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

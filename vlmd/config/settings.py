@@ -93,6 +93,7 @@ class LimitSettings(Section):
     decoder_memory_bytes: Annotated[int, Field(ge=256 << 20, le=1 << 44)] = 4 << 30
     decoder_cpu_seconds: Count = 3600
     decoder_stall_seconds: Seconds = 30.0
+    decoder_wall_seconds: Seconds = 14_400.0
     require_sandbox: bool = True
     load_seconds: Seconds = 900.0
     progress_seconds: Seconds = 120.0
@@ -108,6 +109,7 @@ class LimitSettings(Section):
             memory_bytes=self.decoder_memory_bytes,
             cpu_seconds=self.decoder_cpu_seconds,
             stall_seconds=self.decoder_stall_seconds,
+            wall_seconds=self.decoder_wall_seconds,
             require_sandbox=self.require_sandbox,
         )
 

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
+
+MAX_TEXT_BYTES = 64 << 10
+"""UTF-8 bytes kept of an answer."""
+
+
+class Finish(StrEnum):
+    """How an answer ended; stored, stable."""
+
+    STOP = "stop"  # the model ended it
+    LENGTH = "length"  # max_new_tokens cut it
+    LOOP = "loop"  # it went round in circles
+    SIZE = "size"  # MAX_TEXT_BYTES cut it
 
 
 class Token(msgspec.Struct, frozen=True, array_like=True):
@@ -12,11 +26,20 @@ class Token(msgspec.Struct, frozen=True, array_like=True):
     logprob: float
 
 
+def bounded(text: str, tokens: list[Token], finish: str) -> tuple[str, list[Token], str]:
+    """An answer as it may be stored: valid UTF-8 of bounded size. Offsets stay what they were."""
+    raw = text.encode(errors="replace")
+    kept = raw[:MAX_TEXT_BYTES].decode(errors="ignore")
+    if len(raw) <= MAX_TEXT_BYTES:
+        return kept, tokens, finish
+    return kept, [token for token in tokens if token.offset < len(kept)], Finish.SIZE
+
+
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int
     new_tokens: int
     finish: str
-    """"stop" when the model ended its answer, "length" when max_new_tokens cut it."""
+    """How it ended: one of `Finish`."""
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,8 +37,10 @@ class Code(StrEnum):
     NOT_VIDEO = "not-video"
     TRUNCATED = "truncated"
     NO_VIDEO_STREAM = "no-video-stream"
+    ENCRYPTED = "encrypted"
     BAD_DIMENSIONS = "bad-dimensions"
     UNDECODABLE = "undecodable"
+    TOO_MANY_PICTURES = "too-many-pictures"
     TOO_MANY_WINDOWS = "too-many-windows"
     NOTHING_IN_SPAN = "nothing-in-span"
     # a decoder
@@ -74,8 +76,10 @@ REMEDY: dict[Code, str] = {
     Code.NOT_VIDEO: "the container format is not one vlmd opens; convert it, for example to mp4 or mkv",
     Code.TRUNCATED: "the end of the file is missing; copy it again",
     Code.NO_VIDEO_STREAM: "the file has no video stream; nothing can be looked at",
+    Code.ENCRYPTED: "vlmd has no keys; put a copy without encryption (DRM) there",
     Code.BAD_DIMENSIONS: "the pictures are larger than limits.max_pixels allows; scale the video down",
-    Code.UNDECODABLE: "no picture could be decoded there; try to repair or re-encode the video",
+    Code.UNDECODABLE: "too little of it could be decoded; try to repair or re-encode the video",
+    Code.TOO_MANY_PICTURES: "cut the video into parts, or re-encode it with a lower picture rate",
     Code.TOO_MANY_WINDOWS: "use a larger step, from/until, or raise limits.max_windows",
     Code.NOTHING_IN_SPAN: "the pipeline's from/until leave nothing of this video",
     Code.DECODER_CRASHED: "the video crashes its decoder; re-encode it, then `vlmd retry`",

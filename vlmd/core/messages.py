@@ -33,6 +33,8 @@ class DecodeLimits(msgspec.Struct, frozen=True, kw_only=True):
     cpu_seconds: int = 3600
     stall_seconds: float = 30.0
     """Longest silence between two signs of progress before it is killed."""
+    wall_seconds: float = 14_400.0
+    """Longest it may be waited for in all; the time its pictures wait for the model does not count."""
     require_sandbox: bool = True
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
 
+_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 _MAX_COMPONENT = 200
 """Bytes; leaves room for a suffix within the 255 a filesystem allows."""
 
@@ -14,6 +16,11 @@ def shown(raw: bytes | str) -> str:
     """Text safe to print anywhere: control, format and undecodable characters become visible escapes."""
     text = os.fsdecode(raw) if isinstance(raw, bytes) else raw
     return "".join(_visible(character) for character in text)
+
+
+def safe_json(text: str) -> str:
+    """The same JSON, with escapes for what could steer a terminal or cannot be written: C1, bidi, lone surrogates."""
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def result_base(relative: bytes) -> str:

@@ -10,14 +10,17 @@ import hashlib
 
 import msgspec
 
+from vlmd.core.loops import LOOP_RULE
+
 FRAME_RULE = 1
 """Version of how pictures are chosen and resized; raised when either would give other pixels."""
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """How an answer is generated: greedy, up to `max_new_tokens`."""
+    """How an answer is generated: greedy, up to `max_new_tokens` or to where it loops."""
 
     max_new_tokens: int = 256
+    loop_rule: int = LOOP_RULE
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):

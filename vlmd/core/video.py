@@ -6,6 +6,9 @@ from fractions import Fraction
 
 import msgspec
 
+MAX_PICTURES = 1 << 22
+"""Of one video: 46 hours at 25 a second. Bounds what an index takes in memory and on its way."""
+
 
 class FileIdentity(msgspec.Struct, frozen=True):
     """The facts of stat(2) that change when somebody writes to, or replaces, a file.
@@ -34,7 +37,7 @@ class VideoFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What one pass over the packets says. Sizes are in pixels as shown, rotation applied."""
 
     fingerprint: str
-    """sha256 of the file's bytes, in hex."""
+    """sha256 of the file's bytes, in hex. Made by the decoder's client: what a decoder says of it does not count."""
     size_bytes: int
     container: str
     codec: str

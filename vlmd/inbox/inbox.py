@@ -57,6 +57,13 @@ class Inbox:
         first = heapq.nsmallest(_SHOWN, self._settling.paths())
         return [names.shown(os.path.relpath(path, self._root)) for path in first]
 
+    @property
+    def growing(self) -> dict[str, float]:
+        """Those of them that did change since they were first seen, and how many seconds ago that was: a recording
+        that never ends is never taken, and should not be forgotten either."""
+        growing = self._settling.growing(time.monotonic())
+        return {names.shown(os.path.relpath(path, self._root)): seconds for path, seconds in growing.items()}
+
     async def run(self) -> None:
         await self._store.write(files.forget_refusals, _CONFIG_REFUSALS, now_ms())
         self._known = await self._store.write(files.known)

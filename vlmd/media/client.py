@@ -15,11 +15,13 @@ goes by threads), so start it in a thread that outlives the work. Whatever is wr
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
 import msgspec
+from msgspec.structs import replace
 
 from vlmd.core.errors import Code, LinkError, MediaError
 from vlmd.core.messages import (
@@ -37,10 +39,14 @@ from vlmd.core.messages import (
 )
 from vlmd.core.video import FileRef, VideoIndex
 from vlmd.link import Link
+from vlmd.media.fingerprint import Fingerprint
 from vlmd.media.memory import Pixels, create_slots, map_slots
 from vlmd.media.opening import identity_of, open_video
 from vlmd.media.plausible import check_index, failure_of
 from vlmd.media.process import DecoderProcess
+
+_MAX_MESSAGE = 96 << 20
+"""Bytes of the longest message of a decoder, an index of `MAX_PICTURES` that are all keyframes, and a little more."""
 
 
 class Decoder:
@@ -53,8 +59,10 @@ class Decoder:
         self._limits = limits
         self._video = video
         self._process = process
-        self._link: Link[FromDecoder] = Link(process.socket, FromDecoder)
+        self._link: Link[FromDecoder] = Link(process.socket, FromDecoder, _MAX_MESSAGE)
+        self._waited = 0.0
         self._asked = False
+        self._killed = False
         self._closed = False
 
     @classmethod
@@ -72,17 +80,27 @@ class Decoder:
         return self._process.pid
 
     def index(self, on_progress: Callable[[int], None] | None = None) -> VideoIndex:
-        """The video's index; `on_progress` is told the bytes read so far. Raises `MediaError`."""
+        """The video's index; `on_progress` is told the bytes read so far. Raises `MediaError`.
+
+        The fingerprint is made here, from bytes the decoder has just read.
+        """
+        fingerprint, size = Fingerprint(self._video), self._ref.identity.size
         self._ask(IndexVideo(limits=self._limits), [self._video])
         while not isinstance(message := self._receive(), Indexed):
             if not isinstance(message, IndexProgress):
                 raise self._broken(f"{type(message).__name__} is no answer to IndexVideo")
+            fingerprint.follow(min(message.bytes_read, size), self._may_go_on)
             if on_progress is not None:
-                on_progress(message.bytes_read)
+                on_progress(fingerprint.done)
         self._require_unchanged()
-        if problem := check_index(message.index, self._ref.identity.size, self._limits):
+        if problem := check_index(message.index, size, self._limits):
             raise self._broken(problem)
-        return message.index
+        fingerprint.follow(size, self._may_go_on)
+        self._require_unchanged()
+        if fingerprint.done < size:
+            raise self._process.death()
+        facts = replace(message.index.facts, fingerprint=fingerprint.digest())
+        return replace(message.index, facts=facts)
 
     def frames(
         self,
@@ -110,6 +128,7 @@ class Decoder:
 
     def kill(self) -> None:
         """End the process, from any thread; `index` and `frames` then raise `MediaError`."""
+        self._killed = True
         self._process.kill()
 
     def close(self) -> None:
@@ -146,12 +165,18 @@ class Decoder:
 
     def _receive(self) -> FromDecoder:
         """The next message. Raises `MediaError` for a failure, silence, death and what is no message."""
+        patience = min(self._limits.stall_seconds, self._limits.wall_seconds - self._waited)
+        if patience <= 0:
+            raise self._never_done()
+        begun = time.monotonic()
         try:
-            message = self._link.receive(self._limits.stall_seconds)
+            message = self._link.receive(patience)
         except TimeoutError as error:
-            raise self._stalled() from error
+            raise (self._never_done() if patience < self._limits.stall_seconds else self._stalled()) from error
         except LinkError as error:
             raise self._broken(str(error)) from error
+        finally:
+            self._waited += time.monotonic() - begun
         if message is None:
             raise self._process.death()
         if isinstance(message, DecoderFailed):
@@ -163,11 +188,19 @@ class Decoder:
         if identity_of(self._video) != self._ref.identity:
             raise MediaError(Code.FILE_CHANGED, "the file was written to while it was read")
 
+    def _may_go_on(self) -> bool:
+        return not self._killed
+
     def _stalled(self) -> MediaError:
         self.kill()
         return MediaError(
             Code.DECODER_LIMIT, f"the decoder gave no sign of life for {self._limits.stall_seconds:g} seconds"
         )
+
+    def _never_done(self) -> MediaError:
+        """Lively, and without end."""
+        self.kill()
+        return MediaError(Code.DECODER_LIMIT, f"the decoder was not done after {self._limits.wall_seconds:g} seconds")
 
     def _broken(self, what: str) -> MediaError:
         """The decoder does what ours never does: it has been taken over, or there is a mistake here."""

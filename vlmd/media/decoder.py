@@ -5,7 +5,6 @@ Everything it needs is imported and tried out before it locks itself up; a late 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import socket
 import sys
@@ -61,7 +60,6 @@ def warm_up() -> None:
     with av.open(memory, container_options={"format_whitelist": "avi"}) as container:
         for frame in container.decode(video=0):
             Scaler(8, 8, 90).scale(frame)
-    hashlib.sha256()
     msgspec.msgpack.encode(DecodeEnded(bad_packets=0))
 
 

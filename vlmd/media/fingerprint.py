@@ -1,7 +1,7 @@
-"""sha256 of a file, made from the bytes FFmpeg reads anyway.
+"""sha256 of a file, made on the client's side: whoever reads hostile bytes has no say in what they are called.
 
-A demuxer reads almost in order. What it skips is read here; what it reads twice is hashed once. So a file of
-many gigabytes passes over the disk once.
+It follows the decoder through the file, so that the page cache serves one of the two, and a file of many
+gigabytes passes over the disk once.
 """
 
 from __future__ import annotations
@@ -12,35 +12,34 @@ from collections.abc import Callable
 
 _CHUNK = 1 << 20
 _MAX_GAP = 64 << 20
-"""Bytes skipped by the demuxer that are read on the spot; after a longer jump it may come back for them."""
+"""Bytes a demuxer may skip without having gone elsewhere."""
 
 
 class Fingerprint:
-    """Hashes the file in `fd` as it is read; `finish` reads what is left. `done` counts the bytes hashed."""
+    """Hashes the file in `fd` piece by piece. hashlib releases the GIL while it computes."""
 
-    def __init__(self, fd: int, on_progress: Callable[[], None]) -> None:
+    def __init__(self, fd: int) -> None:
         self._fd = fd
         self._hash = hashlib.sha256()
-        self._on_progress = on_progress
         self.done = 0
 
-    def saw(self, position: int, data: bytes) -> None:
-        """The demuxer has read `data` at `position`."""
-        if self.done < position <= self.done + _MAX_GAP and data:
-            self._catch_up(position)
-        skip = self.done - position
-        if 0 <= skip < len(data):
-            self._hash.update(memoryview(data)[skip:])
-            self.done += len(data) - skip
-        self._on_progress()
-
-    def finish(self) -> str:
-        """The digest in hex, over the whole file."""
-        self._catch_up(os.fstat(self._fd).st_size)
-        return self._hash.hexdigest()
-
-    def _catch_up(self, until: int) -> None:
-        while self.done < until and (data := os.pread(self._fd, min(_CHUNK, until - self.done), self.done)):
+    def follow(self, until: int, go_on: Callable[[], bool]) -> None:
+        """Hash up to the position `until`, or to the end of the file; stops early once `go_on` says no."""
+        while self.done < until and go_on() and (data := os.pread(self._fd, min(_CHUNK, until - self.done), self.done)):
             self._hash.update(data)
             self.done += len(data)
-            self._on_progress()
+
+    def digest(self) -> str:
+        """In hex, over what was hashed so far."""
+        return self._hash.hexdigest()
+
+
+class ReadingHead:
+    """How far a demuxer has read from the beginning; jumps to an index at the end and back do not count."""
+
+    def __init__(self) -> None:
+        self.at = 0
+
+    def saw(self, position: int, size: int) -> None:
+        if position <= self.at + _MAX_GAP:
+            self.at = max(self.at, position + size)

@@ -18,8 +18,8 @@ from av.video.stream import VideoStream
 
 from vlmd.core.errors import Code, MediaError
 from vlmd.core.messages import DecodeLimits
-from vlmd.core.video import VideoFacts, VideoIndex
-from vlmd.media import isobmff
+from vlmd.core.video import MAX_PICTURES, VideoFacts, VideoIndex
+from vlmd.media import isobmff, matroska
 from vlmd.media.container import (
     Demuxer,
     PacketDecoder,
@@ -30,13 +30,16 @@ from vlmd.media.container import (
     tick_seconds,
     too_large,
 )
-from vlmd.media.fingerprint import Fingerprint
+from vlmd.media.fingerprint import ReadingHead
 from vlmd.media.presentation import Clock
 from vlmd.media.scan import PacketScan, Picture
 
 _LONGEST_MS = 10 * 366 * 86_400_000
 """Ten years; times beyond are damage, and would not fit the arithmetic of others."""
 
+
+_MOST_BAD = 0.5
+"""The largest share of damaged packets with which a video still counts as one."""
 
 _NOTHING_TO_SEE = {Code.NOT_VIDEO, Code.NO_VIDEO_STREAM, Code.UNDECODABLE}
 
@@ -46,6 +49,8 @@ def index_video(fd: int, limits: DecodeLimits, on_progress: Callable[[int], None
 
     Raises `MediaError`.
     """
+    if isobmff.is_encrypted(fd) or matroska.is_encrypted(fd):
+        raise MediaError(Code.ENCRYPTED, "its pictures are encrypted")
     try:
         return IndexJob(fd, limits, on_progress).run()
     except MediaError as error:
@@ -62,11 +67,12 @@ class IndexJob:
         self._fd = fd
         self._limits = limits
         self._on_progress = on_progress
-        self._fingerprint = Fingerprint(fd, self._beat)
+        self._head = ReadingHead()
         self._container, self._stream = self._open()
         self._scan = PacketScan(self._stream)
         self._picture: Picture | None = None
         self._bad_packets = 0
+        self._undecoded = 0
 
     def run(self) -> VideoIndex:
         """The index. Raises `MediaError`."""
@@ -75,6 +81,7 @@ class IndexJob:
         if not pts or self._picture is None:
             self._refuse_too_large(*stated_size(self._fd))
             raise MediaError(Code.UNDECODABLE, "no picture of it can be decoded")
+        self._refuse_ruins()
         time_base = tick_seconds(self._stream)
         return VideoIndex(
             facts=self._facts(pts, self._picture),
@@ -87,7 +94,7 @@ class IndexJob:
         demuxer = Demuxer(self._container)
         for packet in demuxer.packets():
             self._scan.add(packet)
-            self._beat()
+            _refuse_too_many(self._scan.packets)
         self._scan.end()
         self._picture = self._scan.picture
         self._bad_packets = demuxer.errors + self._scan.corrupt_packets
@@ -108,8 +115,16 @@ class IndexJob:
         for frame in decoder.frames(demuxer.packets(stream), self._beat):
             self._picture = self._picture or Picture.of(frame)
             times.append(clock.show(frame.pts, frame.dts))
+            _refuse_too_many(len(times))
         self._bad_packets = max(self._bad_packets, demuxer.errors + decoder.bad_packets)
+        self._undecoded = decoder.bad_packets
         return times
+
+    def _refuse_ruins(self) -> None:
+        """What little can be seen of a video most of which is lost would pass for all of it."""
+        if (bad := self._undecoded) > self._scan.packets * _MOST_BAD:
+            reason = f"{bad} of its {self._scan.packets} packets of pictures are damaged"
+            raise MediaError(Code.UNDECODABLE, reason)
 
     def _facts(self, pts: list[int], picture: Picture) -> VideoFacts:
         self._refuse_too_large(picture.width, picture.height)
@@ -120,7 +135,7 @@ class IndexJob:
             raise MediaError(Code.UNDECODABLE, "its pictures' times make no sense")
         upright = picture.rotation % 180 == 0
         return VideoFacts(
-            fingerprint=self._fingerprint.finish(),
+            fingerprint="",  # the client's to say
             size_bytes=os.fstat(self._fd).st_size,
             container=self._container.format.name,
             codec=self._stream.codec_context.name,
@@ -146,11 +161,20 @@ class IndexJob:
         return not (self._stream.codec_context.name == "h264" and full_chroma)
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
-        container = open_container(self._fd, self._limits, self._fingerprint.saw)
+        container = open_container(self._fd, self._limits, self._read)
         return container, open_video_stream(container, self._limits)
 
+    def _read(self, position: int, data: bytes) -> None:
+        self._head.saw(position, len(data))
+        self._beat()
+
     def _beat(self) -> None:
-        self._on_progress(self._fingerprint.done)
+        self._on_progress(self._head.at)
+
+
+def _refuse_too_many(pictures: int) -> None:
+    if pictures > MAX_PICTURES:
+        raise MediaError(Code.TOO_MANY_PICTURES, f"it has more than {MAX_PICTURES} pictures")
 
 
 def _seconds(container_time: int | None) -> Fraction | None:

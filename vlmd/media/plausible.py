@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from vlmd.core.errors import Code, Failure, MediaError
 from vlmd.core.messages import DecodeLimits
-from vlmd.core.video import VideoIndex
+from vlmd.core.video import MAX_PICTURES, VideoIndex
 from vlmd.media.process import printable
 
 _CODES = {
@@ -16,15 +16,16 @@ _CODES = {
     Code.NOT_VIDEO,
     Code.TRUNCATED,
     Code.NO_VIDEO_STREAM,
+    Code.ENCRYPTED,
     Code.BAD_DIMENSIONS,
     Code.UNDECODABLE,
+    Code.TOO_MANY_PICTURES,
     Code.DECODER_LIMIT,
     Code.NO_SANDBOX,
 }
 """What a decoder can find out; anything else it has no business to say."""
 
 _NAME = re.compile(r"[A-Za-z0-9_,.+-]{1,64}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_TICK = 1 << 62
 
 
@@ -42,12 +43,12 @@ def check_index(index: VideoIndex, size: int, limits: DecodeLimits) -> str | Non
         "its names are not names": all(
             _NAME.fullmatch(name) for name in (facts.container, facts.codec, facts.pixel_format)
         ),
-        "its fingerprint is none": _SHA256.fullmatch(facts.fingerprint),
         "its size is not the file's": facts.size_bytes == size,
         "its pictures have no possible size": min(facts.width, facts.height) > 0
         and facts.width * facts.height <= limits.max_pixels,
         "its rotation is none": facts.rotation in {0, 90, 180, 270},
         "its clock does not go": min(index.time_base) > 0 and max(index.time_base) < 1 << 32,
+        "it has too many pictures": len(index.pts) <= MAX_PICTURES,
         "its times do not ascend": bool(index.pts) and _ascends(index.pts),
         "its keyframes are no pictures": _ascends(index.keyframes) and set(index.keyframes) <= set(index.pts),
         "its pictures are miscounted": facts.frames == len(index.pts) and facts.bad_packets >= 0,

@@ -42,12 +42,13 @@ class PacketScan:
     def __init__(self, stream: VideoStream) -> None:
         self.picture: Picture | None = None
         self.corrupt_packets = 0
+        self.packets = 0
+        """Of the video."""
         self._stream = stream
         self._decoder = PacketDecoder(stream)
         self._announced: list[int] = []
         self._keyframes: list[int] = []
         self._decoded: list[int | None] = []
-        self._packets = 0
         self._drained = False
         self._in_order = True
         self._last_dts: int | None = None
@@ -66,7 +67,7 @@ class PacketScan:
 
     def end(self) -> None:
         """There are no more packets."""
-        if self._packets <= _HEAD_PACKETS:
+        if self.packets <= _HEAD_PACKETS:
             self._see(self._decoder.drain())
             self._drained = True
 
@@ -106,8 +107,8 @@ class PacketScan:
         return self._cut_off or (held is not None and promised - held > _TRUNCATED_SECONDS)
 
     def _add_video(self, packet: Packet[Any]) -> None:
-        self._packets += 1
-        if self._packets <= _HEAD_PACKETS:
+        self.packets += 1
+        if self.packets <= _HEAD_PACKETS:
             self._see(self._decoder.decode(packet))
         if packet.dts is not None:
             self._in_order &= self._last_dts is None or packet.dts >= self._last_dts

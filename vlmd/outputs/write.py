@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from vlmd.core.names import safe_json
+
 
 class _Video(msgspec.Struct):
     sha256: str
@@ -63,7 +65,7 @@ class Draft:
 
 def as_text(document: dict[str, Any]) -> str:
     """A result as it is written: indented JSON, keys in their order, text readable, numbers finite."""
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return safe_json(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def holder(path: Path) -> str | None:

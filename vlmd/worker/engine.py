@@ -12,12 +12,14 @@ from typing import Any
 import torch
 import transformers
 from safetensors import SafetensorError
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
-from vlmd.core.answers import Token
+from vlmd.core.answers import Finish, Token, bounded
 from vlmd.core.errors import Code, Failure, WorkerError
+from vlmd.core.loops import LoopWatch
 from vlmd.core.messages import ModelSpec, Ready
 from vlmd.worker import models
+from vlmd.worker.offsets import text_and_offsets
 from vlmd.worker.questions import Question, Reply
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -80,6 +82,7 @@ class Engine:
             do_sample=False,
             num_beams=1,
             logits_processor=LogitsProcessorList([recorder]),
+            stopping_criteria=StoppingCriteriaList([_Ended(recorder)]),
         )
         recorder.finish(output)
 
@@ -131,12 +134,12 @@ class _Recorder(LogitsProcessor):  # type: ignore[misc]
         self._limits = limits
         self._logprobs: list[list[float]] = [[] for _ in limits]
         self._open = set(range(len(limits)))
+        self._loops = [LoopWatch() for _ in limits]
         self._on_step = on_step
         self._on_reply = on_reply
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """`input_ids` (rows, prompt and tokens so far), `scores` (rows, vocabulary): the logits of the next token."""
-        self._report(input_ids)
         best = torch.log_softmax(scores.float(), dim=-1).amax(dim=-1).tolist()
         for row in self._open:
             self._logprobs[row].append(best[row])
@@ -145,25 +148,43 @@ class _Recorder(LogitsProcessor):  # type: ignore[misc]
 
     def finish(self, output: torch.Tensor) -> None:
         """Report the rows that were still open when generation ended."""
-        self._report(output)
         for row in sorted(self._open):
-            self._close(row, output[row, self._prompt :].tolist(), "length")
+            self._close(row, output[row, self._prompt :].tolist(), Finish.LENGTH)
 
-    def _report(self, ids: torch.Tensor) -> None:
-        count = ids.shape[1] - self._prompt
-        last = ids[:, -1].tolist()
+    def report(self, ids: torch.Tensor) -> list[bool]:
+        """Hear of one more token in every row; hand over the rows that end with it. Says of each whether it has."""
+        count, last = ids.shape[1] - self._prompt, ids[:, -1].tolist()
         for row in sorted(self._open):
-            if count and last[row] in self._ends:
-                self._close(row, ids[row, self._prompt :].tolist(), "stop")
-            elif count >= self._limits[row]:
-                self._close(row, ids[row, self._prompt :].tolist(), "length")
+            if finish := self._finish(row, last[row], count):
+                self._close(row, ids[row, self._prompt :].tolist(), finish)
+        return [row not in self._open for row in range(len(self._limits))]
+
+    def _finish(self, row: int, token: int, count: int) -> Finish | None:
+        looping = self._loops[row].add(token)
+        if token in self._ends:
+            return Finish.STOP
+        if looping:
+            return Finish.LOOP
+        return Finish.LENGTH if count >= self._limits[row] else None
 
     def _close(self, row: int, generated: list[int], finish: str) -> None:
         self._open.discard(row)
         logprobs = self._logprobs[row][: len(generated)]
-        text, tokens = _with_offsets(self._tokenizer, generated, logprobs)
+        text, offsets = text_and_offsets(lambda ids: self._tokenizer.decode(ids, skip_special_tokens=True), generated)
+        tokens = [Token(offset, logprob) for offset, logprob in zip(offsets, logprobs, strict=False)]
+        text, tokens, finish = bounded(text, tokens, finish)
         finite = all(logprob == logprob and logprob > float("-inf") for logprob in logprobs)
         self._on_reply(row, Reply(text, tokens, int(self._prompt_tokens[row]), finish, finite))
+
+
+class _Ended(StoppingCriteria):  # type: ignore[misc]
+    """Ends rows one by one: those that loop, and those whose own limit is below the batch's."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        self._recorder = recorder
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **options: Any) -> torch.Tensor:
+        return torch.tensor(self._recorder.report(input_ids), device=input_ids.device)
 
 
 def architecture(path: str) -> str:
@@ -173,12 +194,6 @@ def architecture(path: str) -> str:
         return str(config["architectures"][0])
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{path} is not a checkpoint folder: {error!r}") from error
-
-
-def _with_offsets(tokenizer: Any, ids: list[int], logprobs: list[float]) -> tuple[str, list[Token]]:
-    """The answer's text, and where in it each token begins (in characters)."""
-    texts = [tokenizer.decode(ids[:count], skip_special_tokens=True) for count in range(len(ids) + 1)]
-    return texts[-1], [Token(len(text), logprob) for text, logprob in zip(texts, logprobs, strict=False)]
 
 
 def _end_tokens(model: Any) -> set[int]:

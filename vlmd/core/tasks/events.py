@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from vlmd.core.answers import Token
+from vlmd.core.answers import Finish, Token
 from vlmd.core.tasks.confidence import AnswerTokens, stated_share, value_span
 from vlmd.core.tasks.exact import Container
 from vlmd.core.tasks.fields import CONFIDENCE_KEYS, DETAILS_KEYS, LABEL_KEYS, TEAM_KEYS, Fields, is_wrapper
@@ -68,7 +68,7 @@ class ParsedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     degenerate: bool
     """It is stuck in a loop."""
     truncated: bool
-    """It was cut off by the token limit, or ends within an object."""
+    """It was cut off by a limit or as it looped, or ends within an object."""
     problems: list[str]
 
 
@@ -113,7 +113,7 @@ _MORE_THAN_EMPTY = frozenset({ReplyProblem.TEXT_OUTSIDE, EventProblem.EXTRA_FIEL
 
 
 def parse_answer(text: str, tokens: list[Token], finish: str, task: EventsTask) -> ParsedAnswer:
-    """The events in `text`; `tokens` may be empty, `finish` is "stop" or "length". Never raises."""
+    """The events in `text`; `tokens` may be empty, `finish` is a `Finish`. Never raises."""
     reply = read_reply(text)
     reader = _EventReader(text, AnswerTokens(text, tokens, reply.start), task)
     for found in reply.found:
@@ -127,8 +127,8 @@ def parse_answer(text: str, tokens: list[Token], finish: str, task: EventsTask) 
         outcome=outcome,
         events=list(reader.events.values()),
         repaired=reply.repaired,
-        degenerate=reply.degenerate,
-        truncated=finish == "length" or reply.cut,
+        degenerate=reply.degenerate or finish == Finish.LOOP,
+        truncated=finish != Finish.STOP or reply.cut,
         problems=sorted({*reply.problems, *map(str, reader.problems)}),
     )
 

@@ -49,6 +49,7 @@ class _Status:
             "devices": [_device(slot, msgspec.to_builtins(measured[slot.name])) for slot in parts.fleet.slots],
             "inbox": {
                 "settling": parts.inbox.settling,
+                "growing": {name: round(seconds) for name, seconds in parts.inbox.growing.items()},
                 "ignored": parts.inbox.ignored,
                 "problem": parts.inbox.problem,
                 "looks": parts.inbox.looks,
