@@ -15,7 +15,7 @@ from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 from vlmd.store import windows
-from vlmd.supervisor.fleet.slot import SlotState
+from vlmd.supervisor.fleet.states import SlotState
 from vlmd.supervisor.parts import Parts
 
 logger = logging.getLogger("vlmd.notify")
