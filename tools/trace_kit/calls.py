@@ -10,10 +10,23 @@ from dataclasses import dataclass, field
 _CALL = re.compile(r"(\w+)\((.*)\)\s+= (-?\d+|\?)")
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _LOCKED = re.compile(r"prctl\(PR_SET_NO_NEW_PRIVS, 1.*= 0")
-_ON_ITS_LINK = {"sendto", "recvfrom", "sendmsg", "recvmsg", "shutdown", "getsockopt", "setsockopt", "getsockname"}
+_ON_ITS_LINK = {
+    "sendto",
+    "recvfrom",
+    "sendmsg",
+    "recvmsg",
+    "shutdown",
+    "getsockopt",
+    "setsockopt",
+    "getsockname",
+    "getpeername",
+}
 """Calls of the network kind that need a descriptor and give none."""
 _OPENS = {"open", "openat", "openat2", "creat", "execve", "execveat"}
-_FREE = ("/proc/self", "/etc/ld.so.", "/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/dev/null", "/dev/urandom")
+_FREE = (
+    *("/proc/self", "/etc/ld.so.", "/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/dev/null", "/dev/urandom"),
+    *("/usr/share/locale/", "/etc/localtime", "/usr/share/zoneinfo/", "/sys/devices/system/cpu/"),
+)
 """What a Python process opens as it starts, beside its own installation."""
 
 

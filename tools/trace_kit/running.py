@@ -60,6 +60,6 @@ def judge_all(folder: Path, prefix: str) -> Judged:
 def installation() -> list[str]:
     """The folders of this Python, its packages and ours; by their real names too."""
     packages = [*site.getsitepackages(), str(Path(vlmd.__file__).parent), str(ROOT / "pyproject.toml")]
-    named = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.executable, *packages]
+    named = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.executable, *packages, *filter(None, sys.path)]
     real = {str(Path(name).resolve()) for name in named}
     return [*sorted({*named, *real} - {"/", "/usr"}), "/usr/bin/", "/usr/local/"]

@@ -92,8 +92,10 @@ def _open(fd: int, probing: dict[str, str], on_read: Callable[[int, bytes], None
             },
         )
         return container
-    except MemoryError:
-        raise
+    except MemoryError as error:
+        # FFmpeg says so, too, when it has refused to set up another stream.
+        reason = f"opening it takes more memory than allowed, or it has more than {_MAX_STREAMS} streams"
+        raise MediaError(Code.DECODER_LIMIT, reason) from error
     except (av.FFmpegError, ValueError) as error:
         said = error.strerror if isinstance(error, av.FFmpegError) else str(error)
         raise MediaError(Code.NOT_VIDEO, f"no video that vlmd can open: {said}") from error

@@ -13,7 +13,7 @@ import vlmd
 from vlmd.core.errors import Code, MediaError
 from vlmd.media.opening import EXHAUSTED
 
-_ENVIRONMENT = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME")
+_ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME")
 _STDERR_BYTES = 64 << 10
 _STDERR_LINES = 3
 _GRACE_SECONDS = 2.0
@@ -101,7 +101,10 @@ def _spawn(link_fd: int) -> subprocess.Popen[bytes]:
 
 
 def _environment() -> dict[str, str]:
-    """Little of ours: tokens and proxies are no business of a process that reads hostile files."""
+    """Little of ours: tokens and proxies are no business of a process that reads hostile files.
+
+    HOME, because without it Python asks the user database, and with it whatever service stands behind that.
+    """
     kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     package = str(Path(vlmd.__file__).resolve().parent.parent)
     # One thread until it is locked up: the sandbox binds only the thread that enters it.

@@ -80,7 +80,8 @@ class PacketScan:
         """`announced` from the first decodable picture on, if what was decoded bears it out; else None."""
         announced = self.announced()
         decoded = [time for time in self._decoded if time is not None]
-        if announced is None or not decoded or self.corrupt_packets or len(decoded) < len(self._decoded):
+        damaged = self.corrupt_packets or self._decoder.bad_packets
+        if announced is None or not decoded or damaged or len(decoded) < len(self._decoded):
             return None
         shown = [time for time in announced if time >= decoded[0]]
         head = shown if self._drained else shown[: len(decoded)]
