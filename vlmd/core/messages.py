@@ -7,6 +7,8 @@ that end of file, a signal and a crash look alike.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from vlmd.core.answers import Timings, Token, Usage
@@ -231,6 +233,7 @@ class Gone(Message, frozen=True):
     """Added by the reader of a link: nothing more will come."""
 
     exit: str
+    how: Literal["exit", "signal", "protocol"] = "exit"
 
 
 ToDecoder = IndexVideo | DecodeFrames

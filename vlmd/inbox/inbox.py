@@ -46,6 +46,8 @@ class Inbox:
         self.ignored = 0
         self.problem: str | None = None
         self.looks = 0
+        self.readable = False
+        """The last look saw the inbox."""
 
     @property
     def settling(self) -> list[str]:
@@ -67,6 +69,7 @@ class Inbox:
         """One rescan: whatever has settled gets its job, or its refusal."""
         self._watch.changed.clear()
         found = await self._scan()
+        self.readable = found is not None
         if found is None:
             return
         await self._forget_gone({entry.path for entry in found.seen})

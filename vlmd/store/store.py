@@ -68,6 +68,12 @@ class Store:
             return result
 
 
+async def ping(db: aiosqlite.Connection) -> None:
+    """The smallest verb: it reads a row."""
+    async with db.execute("SELECT 1 FROM legal LIMIT 1") as cursor:
+        await cursor.fetchone()
+
+
 def _lock(path: Path) -> int:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

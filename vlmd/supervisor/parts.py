@@ -13,6 +13,7 @@ from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.fleet.fleet import Fleet
 from vlmd.supervisor.merging import Mergers
+from vlmd.supervisor.metrics import Metrics
 from vlmd.supervisor.planning import Planner
 
 
@@ -26,6 +27,7 @@ class Parts:
     fleet: Fleet
     mergers: Mergers
     inbox: Inbox
+    metrics: Metrics
     changed: Callable[[], None]
     """Something moved: every part looks whether that is work for it."""
     voided: Callable[[list[int]], Awaitable[None]]
@@ -52,7 +54,8 @@ def wire(
             fleet.cancel(job)
 
     planner = Planner(settings, store, models, changed)
-    fleet = Fleet(settings, store, models, devices, worker_command, changed)
+    metrics = Metrics()
+    fleet = Fleet(settings, store, models, devices, worker_command, changed, metrics)
     mergers = Mergers(settings, store, changed)
     inbox = Inbox(settings, store, changed, voided)
-    return Parts(settings, store, devices, nvml, planner, fleet, mergers, inbox, changed, voided)
+    return Parts(settings, store, devices, nvml, planner, fleet, mergers, inbox, metrics, changed, voided)

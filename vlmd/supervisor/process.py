@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -73,7 +73,8 @@ class Child(Generic[T]):
             reason = f"it broke the protocol ({error})"
             self.kill()
         code = await self.ended()
-        yield Gone(exit=reason or _describe(code))
+        how: Literal["exit", "signal", "protocol"] = "protocol" if reason else "signal" if code < 0 else "exit"
+        yield Gone(exit=reason or _describe(code), how=how)
 
     async def ended(self) -> int:
         """The exit code, once the process has been reaped; its link is closed then."""

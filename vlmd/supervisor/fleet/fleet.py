@@ -18,6 +18,7 @@ from vlmd.supervisor.fleet.checkpoints import Checkpoints
 from vlmd.supervisor.fleet.rate import Rate
 from vlmd.supervisor.fleet.restart import Restarts
 from vlmd.supervisor.fleet.slot import Lost, Patience, Slot, SlotState, lost_failure
+from vlmd.supervisor.metrics import Metrics
 
 logger = logging.getLogger("vlmd.fleet")
 
@@ -41,12 +42,14 @@ class Fleet:
         devices: Sequence[Device],
         command: Sequence[str],
         changed: Callable[[], None],
+        metrics: Metrics,
     ) -> None:
         limits = settings.limits
         self._limits = limits
         self._store = store
         self._models = models
         self._changed = changed
+        self._metrics = metrics
         self._work = asyncio.Event()
         self.rate = Rate()
         self.checkpoints = Checkpoints(store, self._committed, limits.window_failures)
@@ -157,6 +160,7 @@ class Fleet:
             case LeaseEnded(lease=lease, void=void):
                 await self._end(lease, void)
             case Ready():
+                self._metrics.loaded(slot.name)
                 logger.info("%s: ready in %.1f s: %s", slot.name, message.load_ms / 1000, message.model)
         self.wake()
 
@@ -185,6 +189,7 @@ class Fleet:
     def _committed(self, accepted: list[windows.Delivery]) -> None:
         if accepted:
             self.rate.count(len(accepted), time.monotonic())
+            self._metrics.answered(accepted)
             for slot in self.slots:
                 if any(delivery.worker == slot.name for delivery in accepted):
                     slot.restarts.answered()

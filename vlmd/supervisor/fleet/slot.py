@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -101,6 +102,8 @@ class Slot:
     answered: int = 0
     tokens: int = 0
     deaths: int = 0
+    causes: Counter[str] = field(default_factory=Counter)
+    """The same deaths by what ended the worker."""
     progress_at: float = 0.0
     stopping: bool = False
     _stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -214,8 +217,8 @@ class Slot:
             match message:
                 case CannotStart(failure=why):
                     failure = why
-                case Gone(exit=reason):
-                    await self._gone(self._kill_reason or reason, failure)
+                case Gone(exit=reason, how=how):
+                    await self._gone(self._kill_reason or reason, failure, how)
                 case _:
                     await self._heard(message)
         return failure
@@ -246,7 +249,7 @@ class Slot:
             case _:
                 logger.error("%s: unexpected message %s", self.name, type(message).__name__)
 
-    async def _gone(self, reason: str, failure: Failure | None) -> None:
+    async def _gone(self, reason: str, failure: Failure | None, how: str) -> None:
         self.pid, self._child, self.state = None, None, SlotState.RESTARTING
         asked_to_end = self.stopping or self._wanted is not None
         lost = Lost(self.name, list(self.leases), [] if asked_to_end else sorted(self.begun), reason)
@@ -254,6 +257,7 @@ class Slot:
         self.begun.clear()
         if not asked_to_end:
             self.deaths += 1
+            self.causes["cannot-start" if failure else "hung" if self._kill_reason else how] += 1
             self.reason = failure.reason if failure else reason
             logger.error("%s: the worker is gone: %s", self.name, self.reason)
         await self.lose(lost)
