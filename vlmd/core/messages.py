@@ -116,6 +116,9 @@ class LoadModel(Message, frozen=True):
     model: ModelSpec
     device: str
     """A torch device as the worker sees it: "cuda:0" or "cpu"."""
+    called: str
+    """What the supervisor calls the device, for the log."""
+    log_level: int = 20
 
 
 class RunWindows(Message, frozen=True):
@@ -216,6 +219,7 @@ class MergeJob(Message, frozen=True):
     job: int
     task: EventsTask
     target: str | None
+    log_level: int = 20
 
 
 class Merged(Message, frozen=True):

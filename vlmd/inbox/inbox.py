@@ -16,6 +16,7 @@ from vlmd.core.video import FileIdentity, FileRef
 from vlmd.inbox.scan import Scan, Seen, scan
 from vlmd.inbox.settle import Settling
 from vlmd.inbox.watch import Watch
+from vlmd.log import about
 from vlmd.media.opening import identify
 from vlmd.store import Store, files
 
@@ -118,7 +119,7 @@ class Inbox:
         name = names.shown(os.path.relpath(entry.path, self._root))
         new = files.NewJob(file=ref, origin="inbox", pipeline=pipeline, name=name, base=base)
         job_id, voided = await self._store.write(files.register, new, now_ms())
-        logger.info("job %d: %s", job_id, name)
+        logger.debug("registered: %s", name, extra=about(job=job_id))
         await self._dealt_with(entry, voided)
 
     def _place(self, path: bytes) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import socket
 from pathlib import Path
 
@@ -49,11 +48,11 @@ def merge(request: MergeJob) -> Merged | MergeFailed:
 
 
 def main(link_fd: int) -> int:
-    log.to_stderr(logging.INFO)
     link: Link[MergeJob] = Link(socket.socket(fileno=link_fd), MergeJob)
     request = link.receive()
     if request is None:
         return 0
+    log.to_stderr(request.log_level)
     try:
         link.send(merge(request))
     except (OSError, VlmdError) as error:

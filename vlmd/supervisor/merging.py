@@ -14,6 +14,7 @@ from vlmd.core.errors import Code, Failure, MediaError
 from vlmd.core.messages import FromMerger, Gone, Merged, MergeFailed, MergeJob
 from vlmd.core.tasks.events import EventsTask
 from vlmd.core.video import FileRef, seconds_to_ms
+from vlmd.log import about, level
 from vlmd.media.opening import identify
 from vlmd.store import Store, jobs
 from vlmd.supervisor.pool import Pool
@@ -42,7 +43,7 @@ async def run_merger(request: MergeJob) -> Merged | MergeFailed:
         if not isinstance(outcome, Gone):
             return outcome
         reason = outcome.exit
-        logger.warning("job %d: the merger is gone: %s", request.job, reason)
+        logger.warning("the merger is gone: %s", reason, extra=about(job=request.job))
     return MergeFailed(failure=Failure(Code.MERGER_FAILED, f"the merger died {_STARTS} times: {reason}"))
 
 
@@ -85,6 +86,7 @@ class Mergers:
             job=job,
             task=events_task(self._settings.pipelines[pipeline]),
             target=None if target is None else str(paths.results / f"{target}.json"),
+            log_level=level(),
         )
 
     async def run(self) -> None:
@@ -94,11 +96,12 @@ class Mergers:
         outcome = await self._outcome(job)
         if isinstance(outcome, Merged):
             if await self._store.write(jobs.merged, job.id, outcome.summary, now_ms()):
-                logger.info("job %d: done, %d events", job.id, json.loads(outcome.summary)["events"])
+                events = json.loads(outcome.summary)["events"]
+                logger.info("done, %d events: %s.json", events, job.result, extra=about(job=job.id))
         else:
             state = "cancelled" if outcome.failure.code == Code.FILE_CHANGED else "failed"
             await self._store.write(jobs.fail, job.id, outcome.failure, now_ms(), state)
-            logger.error("job %d: %s: %s", job.id, outcome.failure.code, outcome.failure.reason)
+            logger.error("%s: %s: %s", state, outcome.failure.code, outcome.failure.reason, extra=about(job=job.id))
         self._changed()
 
     async def _outcome(self, job: jobs.MergingJob) -> Merged | MergeFailed:

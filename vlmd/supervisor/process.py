@@ -18,6 +18,7 @@ from vlmd.core.messages import Gone
 from vlmd.link import decode_message, encode_frame, read_frame
 
 T = TypeVar("T")
+_STDERR = 2
 
 
 class Child(Generic[T]):
@@ -46,7 +47,7 @@ class Child(Generic[T]):
                 *command,
                 *("--link-fd", str(theirs.fileno()), "--parent", str(os.getpid())),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=sys.stderr.fileno(),
+                stdout=_STDERR,
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,

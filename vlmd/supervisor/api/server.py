@@ -31,7 +31,7 @@ class Api:
         self._socket_path = parts.settings.paths.socket
 
     async def run(self) -> None:
-        server = _Server(uvicorn.Config(self._application, log_level="warning", access_log=False, lifespan="off"))
+        server = _Server(uvicorn.Config(self._application, log_config=None, access_log=False, lifespan="off"))
         listening = _listen(os.fspath(self._socket_path))
         try:
             await server.serve(sockets=[listening])

@@ -11,6 +11,7 @@ from vlmd.clock import now_ms
 from vlmd.config import Settings
 from vlmd.core.errors import Code, Failure, VlmdError
 from vlmd.core.messages import LeaseEnded, ModelSpec, Ready, RunWindows, WindowAnswered, WindowFailed
+from vlmd.log import about
 from vlmd.store import Store, jobs, windows
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.fleet import scheduler
@@ -153,7 +154,8 @@ class Fleet:
             case WindowAnswered():
                 self.checkpoints.put(windows.Delivery(slot.name, message))
             case WindowFailed(lease=lease, window=window, failure=failure, retry=retry):
-                logger.warning("lease %d window %d: %s: %s", lease, window, failure.code, failure.reason)
+                ids = about(slot.job_of(lease), window, lease, slot.name)
+                logger.warning("%s: %s", failure.code, failure.reason, extra=ids)
                 limit = self._limits.window_failures
                 await self._store.write(windows.fail, lease, window, failure, retry, limit, now_ms())
                 self._changed()
@@ -161,7 +163,8 @@ class Fleet:
                 await self._end(lease, void)
             case Ready():
                 self._metrics.loaded(slot.name)
-                logger.info("%s: ready in %.1f s: %s", slot.name, message.load_ms / 1000, message.model)
+                seconds = message.load_ms / 1000
+                logger.info("ready in %.1f s: %s", seconds, message.model, extra=about(device=slot.name))
         self.wake()
 
     async def _end(self, lease: int, void: Failure | None) -> None:
@@ -172,7 +175,7 @@ class Fleet:
         if void is not None and job is not None:
             state = "cancelled" if void.code == Code.FILE_CHANGED else "failed"
             if await self._store.write(jobs.fail, job, void, now_ms(), state):
-                logger.warning("job %d: %s: %s", job, void.code, void.reason)
+                logger.warning("%s: %s: %s", state, void.code, void.reason, extra=about(job, lease=lease))
                 self.cancel(job)
                 self._changed()
 

@@ -28,6 +28,7 @@ from vlmd.core.messages import (
     WindowAnswered,
     WindowFailed,
 )
+from vlmd.log import about, level
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.fleet.restart import Parked, Restarts
 from vlmd.supervisor.process import Child
@@ -130,6 +131,10 @@ class Slot:
             await self._stopped_before(decision.at)
         self.state = SlotState.STOPPED
 
+    def job_of(self, lease: int) -> int | None:
+        """The job of a lease that the worker holds."""
+        return self.leases[lease].job if lease in self.leases else None
+
     def has_room(self, most: int) -> bool:
         """It may be given another lease, so that it holds at most so many."""
         return len(self.leases) < most and self._alone not in self.leases
@@ -158,7 +163,7 @@ class Slot:
 
     def swap(self, model: ModelSpec) -> None:
         """End this worker and load another model in its place."""
-        logger.info("%s: loads %s instead of %s", self.name, model.name, self.model.name)
+        logger.info("loads %s instead of %s", model.name, self.model.name, extra=about(device=self.name))
         self._wanted = model
         self.state, self.progress_at = SlotState.SWAPPING, time.monotonic()
         self._send(Shutdown())
@@ -182,7 +187,8 @@ class Slot:
         if self._kill_reason is not None or self.state not in _AT_SOMETHING:
             return
         if now - self.progress_at > limit:
-            logger.error("%s: no progress for %.0f s while %s; killed", self.name, now - self.progress_at, self.state)
+            silent = now - self.progress_at
+            logger.error("no progress for %.0f s while %s; killed", silent, self.state, extra=about(device=self.name))
             self._blame_first()
             self.kill(f"it made no progress for {limit:.0f} s while {self.state}")
 
@@ -204,11 +210,11 @@ class Slot:
             self._child = await Child.start(self.command, FromWorker, environment)
         except OSError as error:
             self.reason = f"no process can be started: {error}"
-            logger.error("%s: %s", self.name, self.reason)
+            logger.error(self.reason, extra=about(device=self.name))
             return None
         self.pid, self.ready, self._kill_reason = self._child.pid, None, None
         self.state, self.stage, self.progress_at = SlotState.LOADING, "load", time.monotonic()
-        self._send(LoadModel(model=self.model, device=self.device.torch_name))
+        self._send(LoadModel(model=self.model, device=self.device.torch_name, called=self.name, log_level=level()))
         if self.stopping:
             self._child.kill()
         failure: Failure | None = None
@@ -247,7 +253,7 @@ class Slot:
                     self.state = SlotState.IDLE
                 await self.hear(self, message)
             case _:
-                logger.error("%s: unexpected message %s", self.name, type(message).__name__)
+                logger.error("unexpected message %s", type(message).__name__, extra=about(device=self.name))
 
     async def _gone(self, reason: str, failure: Failure | None, how: str) -> None:
         self.pid, self._child, self.state = None, None, SlotState.RESTARTING
@@ -259,7 +265,7 @@ class Slot:
             self.deaths += 1
             self.causes["cannot-start" if failure else "hung" if self._kill_reason else how] += 1
             self.reason = failure.reason if failure else reason
-            logger.error("%s: the worker is gone: %s", self.name, self.reason)
+            logger.error("the worker is gone: %s", self.reason, extra=about(device=self.name))
         await self.lose(lost)
 
     def _swap(self) -> bool:
@@ -270,7 +276,7 @@ class Slot:
 
     def _park(self, reason: str) -> None:
         self.state, self.reason = SlotState.PARKED, reason
-        logger.error("%s: parked: %s", self.name, reason)
+        logger.error("parked: %s", reason, extra=about(device=self.name))
 
     def _send(self, message: LoadModel | RunWindows | Cancel | Shutdown) -> None:
         if self._child is not None:
