@@ -63,6 +63,8 @@ class Depth(msgspec.Struct, frozen=True):
     jobs: dict[str, int]
     windows: dict[str, int]
     """Those of unfinished jobs."""
+    notices: dict[str, int]
+    """What hooks have not taken yet."""
 
 
 class Moves(msgspec.Struct, frozen=True):
@@ -79,7 +81,21 @@ class Moves(msgspec.Struct, frozen=True):
 def depth(db: sqlite3.Connection) -> Depth:
     totals = window_totals(db)
     queued = totals.pop("total") - sum(totals.values())
-    return Depth(job_counts(db), {"queued": queued, **totals})
+    return Depth(job_counts(db), {"queued": queued, **totals}, notice_counts(db))
+
+
+def notice_counts(db: sqlite3.Connection) -> dict[str, int]:
+    given_up = dict(db.execute("SELECT given_up, count(*) FROM notices GROUP BY given_up").fetchall())
+    return {"waiting": given_up.get(0, 0), "given_up": given_up.get(1, 0)}
+
+
+def untold(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
+    """Notices that a hook did not take at the last try, newest first."""
+    rows = db.execute(
+        "SELECT job_id AS job, event, tries, given_up, problem FROM notices WHERE tries > 0 ORDER BY id DESC LIMIT ?",
+        (limit,),
+    )
+    return [{**row, "given_up": bool(row["given_up"])} for row in map(dict, rows)]
 
 
 def newest_transition(db: sqlite3.Connection) -> int:

@@ -55,7 +55,7 @@ class Daemon:
     async def _serve(self, parts: Parts) -> None:
         """Run every part until told to stop. A part that fails takes the daemon down: half a daemon helps nobody."""
         self._listen_to_signals(parts)
-        running = (Api(parts), parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints)
+        running = (Api(parts), parts.inbox, parts.planner, parts.mergers, parts.hooks, parts.fleet.checkpoints)
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(part.run()) for part in running]
@@ -104,12 +104,14 @@ async def _recover(parts: Parts) -> None:
     """After a crash nothing is in anybody's hands, and every unfinished job goes on where it was."""
     if count := await parts.store.write(windows.recover, now_ms()):
         logger.info("%d windows were in workers' hands; they are queued again", count)
+    await parts.hooks.adopt()
     await parts.planner.adopt()
 
 
 async def _all_done(parts: Parts) -> bool:
     inbox = parts.inbox
-    return inbox.looks > 0 and not inbox.settling and await parts.store.write(windows.all_ended)
+    looked = inbox.looks > 0 and not inbox.settling
+    return looked and await parts.store.write(windows.all_ended) and await parts.hooks.settled()
 
 
 def _model_specs(settings: Settings) -> Mapping[str, ModelSpec]:

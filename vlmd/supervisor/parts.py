@@ -12,6 +12,7 @@ from vlmd.store import Store
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.fleet.fleet import Fleet
+from vlmd.supervisor.hooks.hooks import Hooks
 from vlmd.supervisor.merging import Mergers
 from vlmd.supervisor.metrics import Metrics
 from vlmd.supervisor.planning import Planner
@@ -28,6 +29,7 @@ class Parts:
     mergers: Mergers
     inbox: Inbox
     metrics: Metrics
+    hooks: Hooks
     changed: Callable[[], None]
     """Something moved: every part looks whether that is work for it."""
     voided: Callable[[list[int]], Awaitable[None]]
@@ -48,6 +50,7 @@ def wire(
         planner.wake()
         fleet.wake()
         mergers.wake()
+        hooks.wake()
 
     async def voided(jobs: list[int]) -> None:
         for job in jobs:
@@ -57,5 +60,6 @@ def wire(
     metrics = Metrics()
     fleet = Fleet(settings, store, models, devices, worker_command, changed, metrics)
     mergers = Mergers(settings, store, changed)
+    hooks = Hooks(settings, store, metrics)
     inbox = Inbox(settings, store, changed, voided)
-    return Parts(settings, store, devices, nvml, planner, fleet, mergers, inbox, metrics, changed, voided)
+    return Parts(settings, store, devices, nvml, planner, fleet, mergers, inbox, metrics, hooks, changed, voided)

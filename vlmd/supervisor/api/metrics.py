@@ -6,7 +6,7 @@ GET  /metrics       everything worth watching, in Prometheus' text format
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import platform
 import shutil
 import time
@@ -103,6 +103,8 @@ def _queue(depth: reader.Depth) -> Iterator[Metric]:
     windows = (((state,), count) for state, count in depth.windows.items())
     yield _gauge("jobs", "Jobs by state.", ["state"], jobs)
     yield _gauge("windows", "Windows of unfinished jobs by state.", ["state"], windows)
+    notices = (((state,), count) for state, count in depth.notices.items())
+    yield _gauge("hook_notices", "Notices that no hook has taken, by state.", ["state"], notices)
 
 
 def _slots(slots: list[Slot]) -> Iterator[Metric]:
@@ -139,13 +141,10 @@ def _storage(sizes: dict[str, int]) -> Iterator[Metric]:
 
 
 def _bytes(paths: PathSettings) -> dict[str, int]:
-    """Runs in a thread: a network drive that hangs must hang nothing else."""
-    free = {name: shutil.disk_usage(path).free for name, path in (("state", paths.state), ("results", paths.results))}
-    return {"database": sum(map(_size, (paths.database, Path(f"{paths.database}-wal")))), **free}
-
-
-def _size(path: Path) -> int:
-    try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0
+    """Sizes by what they are of; without what cannot be read. Runs in a thread: a network drive may hang."""
+    log = Path(f"{paths.database}-wal")
+    sizes = {"database": sum(path.stat().st_size for path in (paths.database, log) if path.exists())}
+    for name, folder in (("state", paths.state), ("results", paths.results)):
+        with contextlib.suppress(OSError):
+            sizes[name] = shutil.disk_usage(folder).free
+    return sizes
