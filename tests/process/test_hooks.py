@@ -125,25 +125,13 @@ def test_a_webhook_is_told_signed_until_it_answers_and_under_one_name(
     assert daemon.rows("SELECT * FROM notices") == []
 
 
-@pytest.mark.parametrize(
-    ("content", "mode", "words"),
-    [
-        (None, 0o600, "cannot be read: No such file or directory"),
-        ("short", 0o600, "holds fewer than 16 bytes"),
-        (SECRET, 0o644, "can be read or changed by everybody"),
-    ],
-)
-def test_a_bad_secret_is_refused(
-    new_daemon: StartDaemon, tmp_path: Path, content: str | None, mode: int, words: str
-) -> None:
-    if content is not None:
-        (tmp_path / "secret").write_text(content)
-        (tmp_path / "secret").chmod(mode)
+def test_a_bad_secret_is_refused(new_daemon: StartDaemon, tmp_path: Path) -> None:
     hooks = {"on_done": "http://127.0.0.1:9/", "secret_file": str(tmp_path / "secret")}
     daemon = new_daemon(command=True, hooks=hooks)
     daemon.start()
     assert daemon.wait() == 78
-    assert words in daemon.log.splitlines()[-1] and "Traceback" not in daemon.log
+    assert "cannot be read: No such file or directory" in daemon.log.splitlines()[-1]
+    assert "Traceback" not in daemon.log
 
 
 class Heard:

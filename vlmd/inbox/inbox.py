@@ -155,6 +155,8 @@ class Inbox:
     async def _dealt_with(self, entry: Seen, voided: list[int]) -> None:
         self._known[entry.path] = entry.identity
         self._settling.forget(entry.path)
+        for job in voided:
+            logger.info("cancelled: its file changed before it was done", extra=about(job=job))
         await self._voided(voided)
         self._wake()
 

@@ -22,7 +22,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # else every counter
 class Metrics:
     """Counters and histograms in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, devices: Iterable[str]) -> None:
         self._registry = registry = CollectorRegistry()
         self._answered = Counter(
             "vlmd_windows_answered_total", "Windows answered and stored.", ["device"], registry=registry
@@ -56,6 +56,10 @@ class Metrics:
             "vlmd_window_failures_total", "Windows given up, by code.", ["code"], registry=registry
         )
         self._refused = Counter("vlmd_files_refused_total", "Files refused, by code.", ["code"], registry=registry)
+
+        for device in devices:  # zero is told from the beginning, so that the first answer is an increase
+            for counter in (self._answered, self._tokens, self._loads):
+                counter.labels(device)
 
     def answered(self, deliveries: Iterable[Delivery]) -> None:
         """These answers are stored."""

@@ -57,7 +57,7 @@ def wire(
             fleet.cancel(job)
 
     planner = Planner(settings, store, models, changed)
-    metrics = Metrics()
+    metrics = Metrics(device.name for device in devices)
     fleet = Fleet(settings, store, models, devices, worker_command, changed, metrics)
     mergers = Mergers(settings, store, changed)
     hooks = Hooks(settings, store, metrics)

@@ -13,8 +13,9 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -59,7 +60,7 @@ class _Metrics:
             *_storage(await self._bytes.get()),
         ]
         body = self._parts.metrics.exposition() + generate_latest(_Families(gauges))
-        return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return Response(body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def _catch_up(self) -> reader.Depth:
         """Count what has moved since the last scrape; how long the queue is now."""

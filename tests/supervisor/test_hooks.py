@@ -1,15 +1,18 @@
-"""A notice is tried again later and later, never endlessly; and a signature is one that others can check."""
+"""A notice is tried again later and later, never endlessly; a signature is one that others can check; secrets are."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vlmd.core.errors import ConfigError
 from vlmd.supervisor.hooks.retry import FIRST_DELAY_MS, LONGEST_DELAY_MS, next_try, wait_ms
-from vlmd.supervisor.hooks.webhook import signature
+from vlmd.supervisor.hooks.webhook import read_secret, signature
 
 TIMES = st.integers(0, 1 << 42)
 
@@ -37,3 +40,22 @@ def test_a_clock_that_was_set_back_stops_no_notice(now: int, before: int, failur
 def test_the_signature_covers_time_and_body() -> None:
     expected = hmac.new(b"secret", b"1700000000." + b'{"a": 1}', hashlib.sha256).hexdigest()
     assert signature(b"secret", b'{"a": 1}', 1_700_000_000) == f"t=1700000000,v1={expected}"
+
+
+def test_a_secret_is_read_without_the_end_of_its_line(tmp_path: Path) -> None:
+    assert read_secret(secret(tmp_path, "0123456789abcdef\n", 0o640)) == b"0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "words"),
+    [("0123456789abcde\n", 0o600, "fewer than 16 bytes"), ("0123456789abcdef", 0o644, "by everybody; `chmod 600` it")],
+)
+def test_a_secret_that_is_none_is_refused(tmp_path: Path, content: str, mode: int, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        read_secret(secret(tmp_path, content, mode))
+
+
+def secret(folder: Path, content: str, mode: int) -> Path:
+    (folder / "secret").write_text(content)
+    (folder / "secret").chmod(mode)
+    return folder / "secret"
