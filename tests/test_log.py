@@ -39,7 +39,7 @@ logger.info("of another", extra=about(job=1, device="cpu:0"))
 logger.debug("too small a matter")
 print("a library", file=sys.stderr)
 log.take_prints()
-print("another library\\nof two lines")
+print("another", "library\\nof two lines")
 import warnings; warnings.warn("old")
 """
     first, second, printed, *others = lines(code, tmp_path)

@@ -100,10 +100,14 @@ class _Handler(logging.Handler):
 
 
 class _Prints(io.TextIOBase):
-    """A stream whose lines are logged."""
+    """A stream whose lines are logged, each when it is complete; of a bar that never ends a line, the end is kept."""
+
+    _open = ""
 
     def write(self, text: str) -> int:
-        for line in filter(str.strip, text.splitlines()):
+        *lines, rest = f"{self._open}{text}".split("\n")
+        self._open = rest[-_LONGEST:]
+        for line in filter(str.strip, lines):
             logging.getLogger("vlmd.printed").info(line)
         return len(text)
 
