@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "merger": {"core", "outputs", "store.reader", "merger", "link", "lifeline", "log"},
     "media": {"core", "media", "link", "lifeline", "log", "vlmd"},
     "worker": {"core", "media.client", "media.memory", "worker", "link", "lifeline", "log", "__version__"},
-    "inbox": {"core", "store", "inbox", "media.opening", "config", "clock", "filesystem"},
+    "inbox": {"core", "store", "inbox", "media.opening", "config", "clock", "filesystem", "log"},
     "config": {"core", "config"},
     "doctor": {
         *("core", "config", "store", "filesystem", "doctor", "media.client", "media.opening", "__version__"),
@@ -37,6 +37,8 @@ BELONGS_TO = {
     "av": {"vlmd/media", "vlmd/demo/render.py"},
     "aiosqlite": {"vlmd/store"},
     "watchdog": {"vlmd/inbox"},
+    "prometheus_client": {"vlmd/supervisor/metrics.py", "vlmd/supervisor/api/metrics.py"},
+    "httpx": {"vlmd/cli", "vlmd/supervisor/hooks"},
 }
 OUTSIDE_WORLD = {"asyncio", "io", "pathlib", "socket", "sqlite3", "subprocess", "threading", "time", "random"}
 

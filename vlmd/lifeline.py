@@ -10,6 +10,8 @@ import argparse
 import ctypes
 import os
 import signal
+import sys
+from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
 
@@ -33,3 +35,18 @@ def die_with_parent(parent: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
     if os.getppid() != parent:
         os._exit(1)
+
+
+def become(command: list[str]) -> NoReturn:
+    """Turn into somebody else's program, with the signals it expects: Python ignores some."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        sys.exit(f"{command[0]} cannot be run: {error.strerror}")
+
+
+if __name__ == "__main__":  # python -m vlmd.lifeline PARENT COMMAND…: a command that dies with its parent
+    die_with_parent(int(sys.argv[1]))
+    become(sys.argv[2:])

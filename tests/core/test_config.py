@@ -47,7 +47,7 @@ def test_shipped_file_is_the_defaults() -> None:
 
 def test_shipped_file_writes_out_every_key() -> None:
     shipped = tomllib.loads(uncommented(SHIPPED.read_text()))
-    for section in ("paths", "devices", "inbox", "limits", "retention"):
+    for section in ("paths", "devices", "inbox", "limits", "hooks", "retention"):
         assert set(shipped[section]) == set(getattr(parse_settings({}), section).model_dump())
     pipeline = parse_settings(shipped).pipelines["soccer"]
     assert set(shipped["models"]["idefics3"]) == set(parse_settings(shipped).models["idefics3"].model_dump())

@@ -150,3 +150,20 @@ def test_anything_else_is_a_config_error(data: dict[str, Any]) -> None:
         assert isinstance(parse_settings(data), Settings)
     except ConfigError as error:
         assert error.problems and all(": " in problem for problem in error.problems)
+
+
+def test_mistakes_in_hooks() -> None:
+    told = problems({"hooks": {"on_done": "notify.sh", "on_failed": "https://example.org/", "tries": 0}})
+    assert [problem.split(" ", 1)[0] for problem in told] == [
+        "hooks.on_done:",
+        "hooks.secret_file:",
+        "hooks.tries:",
+    ]
+    assert 'such as ["/usr/local/bin/tell", "--now"]' in told[0]
+    assert "on_failed is a web address, and what is sent there is signed" in told[1]
+
+
+@pytest.mark.parametrize("hook", [[], [""], ["./here"], ["a", 1], "ftp://example.org", "https://", {"a": 1}])
+def test_what_is_no_hook(hook: Any) -> None:
+    (told,) = problems({"hooks": {"on_done": hook}})
+    assert told.startswith("hooks.on_done: expected a command as a list of words")

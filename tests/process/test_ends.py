@@ -42,4 +42,4 @@ async def test_writing_to_a_process_that_has_just_died_harms_nobody() -> None:
     while process.alive():
         time.sleep(0.001)  # blocks the loop on purpose: it must not see the death before it writes
     child.send(Shutdown())
-    assert await heard(child) == [Gone(exit="it was killed by SIGKILL")]
+    assert await heard(child) == [Gone(exit="it was killed by SIGKILL", how="signal")]

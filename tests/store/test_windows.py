@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.store.making import DEGRADED, LOST, RECIPE, STOPPED, answered, delivery, leased, planned, rows, state
 from vlmd.core.errors import Code, Failure
@@ -59,7 +60,8 @@ async def test_a_late_answer_changes_nothing(store: Store, database: Path) -> No
 async def test_an_answer_given_twice_counts_once(store: Store, database: Path) -> None:
     lease = await leased(store, await planned(store))
     twice = [delivery(lease.id, 0, "first"), delivery(lease.id, 0, "second")]
-    assert await store.write(windows.checkpoint, twice, 4) == (twice[:1], [])
+    told = replace(twice[0], job=lease.job, since_lease_ms=1)
+    assert await store.write(windows.checkpoint, twice, 4) == ([told], [])
     assert await store.write(windows.checkpoint, twice[1:], 5) == ([], [])
     assert [row["text"] for row in rows(database, "SELECT text FROM answers")] == ["first"]
 
@@ -69,8 +71,8 @@ async def test_an_answer_about_other_pictures_is_not_taken(store: Store, databas
     lease = await leased(store, await planned(store))
     wrong, right = delivery(lease.id, 0, pts=pts), delivery(lease.id, 1)
     accepted, refused = await store.write(windows.checkpoint, [wrong, right], 4)
-    assert accepted == [right]
-    assert [(one, failure.code) for one, failure in refused] == [(wrong, Code.WRONG_FRAMES)]
+    assert [one.answer for one in accepted] == [right.answer]
+    assert [(one.answer, failure.code) for one, failure in refused] == [(wrong.answer, Code.WRONG_FRAMES)]
     assert states(database, lease.job) == "lall"
 
 

@@ -14,6 +14,7 @@ import click
 
 from vlmd import __version__
 from vlmd.cli.errors import exit_code, sentence
+from vlmd.log import fill_descriptors, say
 
 _COMMANDS = {
     "run": "run",
@@ -62,17 +63,18 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 def main() -> None:
     """Entry point: no user ever sees a stack trace of an error that vlmd knows."""
+    fill_descriptors()
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        say("interrupted")
         sys.exit(130)
     except BaseException as error:
         code = exit_code(error)
         if code is None:
             raise
-        click.echo(f"vlmd: {sentence(error)}", err=True)
+        say(f"vlmd: {sentence(error)}")
         sys.exit(code)

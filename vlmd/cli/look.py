@@ -110,6 +110,11 @@ def _print_problems(document: dict[str, Any]) -> None:
         click.echo(f"jobs for {model['model']} wait: it cannot be loaded: {model['reason']} ({model['remedy']})")
     for job in document["failed"]:
         click.echo(f"job {job['id']} {job['name']}: {job['code']}: {job['reason']} ({job['remedy']})")
+    for notice in document["hooks"]["untold"]:
+        helps = "given up; restart vlmd to try again" if notice["given_up"] else "is tried again"
+        click.echo(
+            f"on_{notice['event']} of job {notice['job']}, {notice['tries']} tries: {notice['problem']} ({helps})"
+        )
     for file in document["refused"]:
         click.echo(f"refused {file['path']}: {file['code']}: {file['reason']} ({file['remedy']})")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -24,12 +25,13 @@ _PROGRESS_SECONDS = 2.0
 @click.command()
 @click.option("--once", is_flag=True, help="End when everything in the inbox and the queue is done; for batch systems.")
 @click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only, show no progress.")
+@click.option("-v", "--verbose", is_flag=True, help="Log every window too.")
 @click.pass_obj
-def run(config: Path | None, once: bool, quiet: bool) -> None:
+def run(config: Path | None, once: bool, quiet: bool, verbose: bool) -> None:
     """Run the daemon. It ends when told to (SIGTERM, Ctrl-C); a second signal ends it at once."""
     settings = load_settings(config)
-    log.to_stderr(logging.WARNING if quiet else logging.INFO)
-    watched = sys.stderr.isatty() and not quiet
+    log.to_stderr(logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO)
+    watched = os.isatty(2) and not quiet
     try:
         asyncio.run(_run(settings, once, watched))
     except* NoWorkers as group:
@@ -53,7 +55,7 @@ async def _progress(settings: Settings) -> None:
     while True:
         await asyncio.sleep(_PROGRESS_SECONDS)
         if line := await asyncio.to_thread(watcher.line):
-            click.echo(line, err=True)
+            log.say(line)
 
 
 def _report(settings: Settings) -> None:
@@ -61,10 +63,10 @@ def _report(settings: Settings) -> None:
     with reader.snapshot(settings.paths.database) as db:
         counts, left = reader.job_counts(db), reader.open_ends(db)
     words = [f"{count} {state}" for state, count in sorted(counts.items())]
-    click.echo(f"jobs: {', '.join(words) or 'none'}; files refused: {left['refused']}", err=True)
+    log.say(f"jobs: {', '.join(words) or 'none'}; files refused: {left['refused']}")
     if left["unfinished"]:
-        click.echo("not everything was done; the same command goes on from here", err=True)
+        log.say("not everything was done; the same command goes on from here")
     if left["failed"] or left["refused"]:
-        click.echo("`vlmd jobs` and `vlmd show JOB` say what failed and why; the log what was refused", err=True)
+        log.say("`vlmd jobs` and `vlmd show JOB` say what failed and why; the log what was refused")
     if any(left.values()):
         sys.exit(1)

@@ -9,6 +9,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
@@ -105,9 +106,32 @@ def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:
     return labels
 
 
+def _hook(value: object) -> str | tuple[str, ...]:
+    """A command as words, or a web address."""
+    if isinstance(value, str) and _is_address(value):
+        return value
+    if isinstance(value, list | tuple) and value and all(isinstance(word, str) and "\0" not in word for word in value):
+        program = value[0]
+        if program and (program.startswith("/") or "/" not in program):
+            return tuple(value)
+    raise ValueError(
+        'expected a command as a list of words, such as ["/usr/local/bin/tell", "--now"] (its first word an absolute '
+        'path, or a name in $PATH), or an address such as "https://example.org/vlmd"'
+    )
+
+
+def _is_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
 ModelPath = Annotated[str, BeforeValidator(_model_path)]
 Name = Annotated[str, AfterValidator(_name)]
+Hook = Annotated[str | tuple[str, ...], PlainValidator(_hook)]
 Globs = Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], Field(strict=False)]
 Devices = Annotated[Literal["auto"] | tuple[str, ...], PlainValidator(_devices)]
 Days = Annotated[int | Literal["forever"], PlainValidator(_days)]

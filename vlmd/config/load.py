@@ -38,7 +38,7 @@ def load_settings(path: Path | None = None) -> Settings:
 def parse_settings(data: Mapping[str, Any], folder: Path | None = None, source: Path | None = None) -> Settings:
     """Settings from what a TOML file holds; relative paths count from `folder`, else from the current one."""
     problems = unresolved_names(data)
-    sections = {name: {} for name in ("paths", "devices", "inbox", "limits", "retention")} | dict(data)
+    sections = {name: {} for name in ("paths", "devices", "inbox", "limits", "hooks", "retention")} | dict(data)
     try:
         settings = Settings.model_validate(sections, context={"folder": folder, "source": source})
     except ValidationError as error:

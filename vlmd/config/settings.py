@@ -17,6 +17,7 @@ from vlmd.config.kinds import (
     Devices,
     Few,
     Globs,
+    Hook,
     Labels,
     ModelPath,
     Name,
@@ -112,6 +113,24 @@ class LimitSettings(Section):
             wall_seconds=self.decoder_wall_seconds,
             require_sandbox=self.require_sandbox,
         )
+
+
+class HookSettings(Section):
+    on_done: Hook | None = None
+    on_failed: Hook | None = None
+    secret_file: AbsolutePath | None = None
+    timeout_seconds: Seconds = 30.0
+    tries: Few = 12
+
+    @field_validator("secret_file")
+    @classmethod
+    def _webhooks_are_signed(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        for name in ("on_done", "on_failed"):
+            if value is None and isinstance(info.data.get(name), str):
+                raise ValueError(
+                    f"{name} is a web address, and what is sent there is signed; name a file with a secret"
+                )
+        return value
 
 
 class RetentionSettings(Section):
@@ -217,6 +236,7 @@ class Settings(Section):
     devices: DeviceSettings = Field(default_factory=DeviceSettings)
     inbox: InboxSettings = Field(default_factory=InboxSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    hooks: HookSettings = Field(default_factory=HookSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
     models: Mapping[Name, ModelSettings] = Field(default_factory=dict)
     pipelines: Mapping[Name, PipelineSettings] = Field(default_factory=dict)

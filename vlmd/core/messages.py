@@ -7,6 +7,8 @@ that end of file, a signal and a crash look alike.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from vlmd.core.answers import Timings, Token, Usage
@@ -118,6 +120,9 @@ class LoadModel(Message, frozen=True):
     model: ModelSpec
     device: str
     """A torch device as the worker sees it: "cuda:0" or "cpu"."""
+    called: str
+    """What the supervisor calls the device, for the log."""
+    log_level: int = 20
 
 
 class RunWindows(Message, frozen=True):
@@ -222,6 +227,7 @@ class MergeJob(Message, frozen=True):
     task: EventsTask
     root: str
     target: str | None
+    log_level: int = 20
 
 
 class Prepared(Message, frozen=True):
@@ -255,6 +261,7 @@ class Gone(Message, frozen=True):
     """Added by the reader of a link: nothing more will come."""
 
     exit: str
+    how: Literal["exit", "signal", "protocol"] = "exit"
 
 
 ToDecoder = IndexVideo | DecodeFrames

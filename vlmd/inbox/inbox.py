@@ -17,6 +17,7 @@ from vlmd.core.video import FileIdentity, FileRef
 from vlmd.inbox.scan import Scan, Seen, scan
 from vlmd.inbox.settle import Settling
 from vlmd.inbox.watch import Watch
+from vlmd.log import about
 from vlmd.media.opening import identify
 from vlmd.store import Store, files
 
@@ -50,6 +51,8 @@ class Inbox:
         self.ignored = 0
         self.problem: str | None = None
         self.looks = 0
+        self.readable = False
+        """The last look saw the inbox."""
 
     @property
     def settling(self) -> list[str]:
@@ -79,6 +82,7 @@ class Inbox:
         """One rescan: whatever has settled gets its job, or its refusal."""
         self._watch.changed.clear()
         found = await self._scan()
+        self.readable = found is not None
         if found is None:
             return
         await self._forget_gone({entry.path for entry in found.seen})
@@ -126,10 +130,13 @@ class Inbox:
                 why = file.failure
                 logger.warning("refused %s: %s (%s)", names.shown(entry.path), why.reason, why.remedy)
             else:
-                logger.info("job %d: %s", outcome.job, file.name)
+                logger.debug("registered: %s", file.name, extra=about(job=outcome.job))
             self._known[entry.path] = entry.identity
             self._settling.forget(entry.path)
-        await self._voided([job for outcome in taken for job in outcome.voided])
+        voided = [job for outcome in taken for job in outcome.voided]
+        for job in voided:
+            logger.info("cancelled: its file changed before it was done", extra=about(job=job))
+        await self._voided(voided)
         self._wake()
 
     def _inspect(self, entry: Seen) -> files.NewJob | files.Refusal | None:

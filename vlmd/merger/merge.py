@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import socket
 from pathlib import Path
 
@@ -21,10 +20,10 @@ from vlmd.store import reader
 
 
 def main(link_fd: int) -> int:
-    log.to_stderr(logging.INFO)
     link: Link[ToMerger] = Link(socket.socket(fileno=link_fd), ToMerger)
     request = link.receive()
     if isinstance(request, MergeJob):
+        log.to_stderr(request.log_level)
         try:
             link.send(_serve(link, request))
         except OSError as error:

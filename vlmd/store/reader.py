@@ -60,6 +60,60 @@ def job_counts(db: sqlite3.Connection) -> dict[str, int]:
     return dict(db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
 
 
+class Depth(msgspec.Struct, frozen=True):
+    """How much there is to do, by state."""
+
+    jobs: dict[str, int]
+    windows: dict[str, int]
+    """Those of unfinished jobs."""
+    notices: dict[str, int]
+    """What hooks have not taken yet."""
+
+
+class Moves(msgspec.Struct, frozen=True):
+    """So many files, jobs or windows that came to the same state for the same reason."""
+
+    entity: str
+    new: str
+    code: str | None
+    count: int
+    newest: int
+    """The last transition among them."""
+
+
+def depth(db: sqlite3.Connection) -> Depth:
+    totals = window_totals(db)
+    queued = totals.pop("total") - sum(totals.values())
+    return Depth(job_counts(db), {"queued": queued, **totals}, notice_counts(db))
+
+
+def notice_counts(db: sqlite3.Connection) -> dict[str, int]:
+    given_up = dict(db.execute("SELECT given_up, count(*) FROM notices GROUP BY given_up").fetchall())
+    return {"waiting": given_up.get(0, 0), "given_up": given_up.get(1, 0)}
+
+
+def untold(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
+    """Notices that a hook did not take at the last try, newest first."""
+    rows = db.execute(
+        "SELECT job_id AS job, event, tries, given_up, problem FROM notices WHERE tries > 0 ORDER BY id DESC LIMIT ?",
+        (limit,),
+    )
+    return [{**row, "given_up": bool(row["given_up"])} for row in map(dict, rows)]
+
+
+def newest_transition(db: sqlite3.Connection) -> int:
+    (newest,) = db.execute("SELECT coalesce(max(id), 0) FROM transitions").fetchone()
+    return int(newest)
+
+
+def moves(db: sqlite3.Connection, after: int) -> list[Moves]:
+    """What has moved since the transition `after`, summed up."""
+    rows = db.execute(
+        "SELECT entity, new, code, count(*), max(id) FROM transitions WHERE id > ? GROUP BY entity, new, code", (after,)
+    )
+    return [Moves(*row) for row in rows]
+
+
 def window_totals(db: sqlite3.Connection) -> dict[str, int]:
     """Windows of unfinished jobs: all, answered, failed, in workers' hands."""
     row = db.execute(

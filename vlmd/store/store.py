@@ -178,6 +178,12 @@ def _require_private(folder: Path) -> None:
         raise StoreError(f"everybody may write to {folder}, and could replace the database; run `chmod o-w {folder}`")
 
 
+async def ping(db: aiosqlite.Connection) -> None:
+    """The smallest verb: it reads a row."""
+    async with db.execute("SELECT 1 FROM legal LIMIT 1") as cursor:
+        await cursor.fetchone()
+
+
 def _lock(path: Path) -> int:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

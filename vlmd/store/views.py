@@ -40,6 +40,7 @@ def queue_status(db: sqlite3.Connection) -> dict[str, Any]:
         "windows": reader.window_totals(db),
         "refused": [_refused(row) for row in reader.refused(db, REFUSED_SHOWN)],
         "failed": [_job(row) for row in reader.failed_jobs(db, REFUSED_SHOWN)],
+        "hooks": {**reader.notice_counts(db), "untold": reader.untold(db, REFUSED_SHOWN)},
     }
 
 

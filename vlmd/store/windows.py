@@ -42,10 +42,12 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """An answer and who gave it."""
+    """An answer and who gave it; the rest is known once it is stored."""
 
     worker: str
     answer: WindowAnswered
+    job: int = 0
+    since_lease_ms: int = 0
 
 
 async def open_jobs(db: aiosqlite.Connection, limit: int = 64) -> list[OpenJob]:
@@ -132,11 +134,13 @@ async def checkpoint(
         )
         if window is None:
             continue
+        held = max(0, now - window["changed_at"])
+        told = msgspec.structs.replace(delivery, job=window["job_id"], since_lease_ms=held)
         if (problem := _wrong_pictures(window, answer)) is not None:
-            wrong.append((delivery, problem))
+            wrong.append((told, problem))
             continue
         await _answer(db, window, delivery, now)
-        accepted.append(delivery)
+        accepted.append(told)
     return accepted, wrong
 
 

@@ -10,6 +10,9 @@ pool       the loop that planning and merging share
 fleet/     the workers: one process per device
 devices/   which devices get a worker, and how they are doing
 api/       the control API on a Unix socket
+hooks/     commands and webhooks that are told of jobs that ended
+metrics    what happened, counted; `health` says whether all is well
+lately     a value that is not read more often than needed
 models     what a configured model is: folder, architecture, revision
 process    starting a process of ours and hearing it until it is gone
 folders    folders that people share with the daemon

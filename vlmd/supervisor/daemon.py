@@ -60,8 +60,8 @@ class Daemon:
     async def _serve(self, parts: Parts) -> None:
         """Run every part until told to stop. A part that fails takes the daemon down: half a daemon helps nobody."""
         self._listen_to_signals(parts)
-        parallel = (parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints, parts.health, parts.keeper)
-        running = (Api(parts), Heartbeat(self._manager, parts), *parallel)
+        serving = (Api(parts), Heartbeat(self._manager, parts), parts.health, parts.keeper, parts.hooks)
+        running = (*serving, parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints)
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(part.run()) for part in running]
@@ -116,12 +116,14 @@ async def _recover(parts: Parts) -> None:
     """After a crash nothing is in anybody's hands, and every unfinished job goes on where it was."""
     if count := await parts.store.write(windows.recover, now_ms()):
         logger.info("%d windows were in workers' hands; they are queued again", count)
+    await parts.hooks.adopt()
     await parts.planner.adopt()
 
 
 async def _all_done(parts: Parts) -> bool:
     inbox = parts.inbox
-    return inbox.looks > 0 and not inbox.settling and await parts.store.write(windows.all_ended)
+    looked = inbox.looks > 0 and not inbox.settling
+    return looked and await parts.store.write(windows.all_ended) and await parts.hooks.settled()
 
 
 async def _why_nothing_moves(parts: Parts) -> str | None:

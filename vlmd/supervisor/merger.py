@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from vlmd.core.errors import Code, Failure
 from vlmd.core.messages import Discard, Discarded, FromMerger, Gone, Merged, MergeFailed, MergeJob, Prepared, Publish
+from vlmd.log import about
 from vlmd.supervisor.process import Child, python
 
 logger = logging.getLogger("vlmd.merging")
@@ -32,7 +33,7 @@ async def run_merger(request: MergeJob, wanted: Wanted | None = None) -> Outcome
         if not isinstance(outcome, Gone):
             return outcome
         reason = outcome.exit
-        logger.warning("job %d: the merger is gone: %s", request.job, reason)
+        logger.warning("the merger is gone: %s", reason, extra=about(job=request.job))
     return MergeFailed(failure=Failure(Code.MERGER_FAILED, f"the merger died {_STARTS} times: {reason}"))
 
 

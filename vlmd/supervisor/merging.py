@@ -16,6 +16,7 @@ from vlmd.core.errors import Code, Failure, MediaError, Problem
 from vlmd.core.messages import Merged, MergeFailed, MergeJob
 from vlmd.core.tasks.events import EventsTask
 from vlmd.core.video import FileRef, seconds_to_ms
+from vlmd.log import about, level
 from vlmd.media.opening import identify
 from vlmd.outputs.mount import missing, mount_of
 from vlmd.store import Store, jobs
@@ -85,6 +86,7 @@ class Mergers:
             task=events_task(self._settings.pipelines[pipeline]),
             root=str(paths.results),
             target=None if target is None else str(paths.results / f"{target}.json"),
+            log_level=level(),
         )
 
     async def run(self) -> None:
@@ -113,7 +115,8 @@ class Mergers:
         before = self._delayed.get(job)
         failures = before.failures + 1 if before else 0
         if before is None or before.failure != failure:
-            logger.error("job %d: %s: %s (%s)", job, failure.code, failure.reason, failure.remedy)
+            words = (failure.code, failure.reason, failure.remedy)
+            logger.error("%s: %s (%s)", *words, extra=about(job=job))
         pause = _PAUSES[min(failures, len(_PAUSES) - 1)]
         self._delayed[job] = _Delay(failure, time.monotonic() + pause, failures)
         asyncio.get_running_loop().call_later(pause, self.wake)
@@ -122,13 +125,14 @@ class Mergers:
         match outcome:
             case Merged(summary=summary):
                 if await self._store.write(jobs.merged, job.id, summary, now_ms()):
-                    logger.info("job %d: done, %d events", job.id, json.loads(summary)["events"])
+                    events = json.loads(summary)["events"]
+                    logger.info("done, %d events: %s.json", events, job.result, extra=about(job=job.id))
             case MergeFailed(failure=failure):
                 state = "cancelled" if failure.code == Code.FILE_CHANGED else "failed"
                 await self._store.write(jobs.fail, job.id, failure, now_ms(), state)
-                logger.error("job %d: %s: %s", job.id, failure.code, failure.reason)
+                logger.error("%s: %s: %s", state, failure.code, failure.reason, extra=about(job=job.id))
             case _:
-                logger.info("job %d was ended before its result was there", job.id)
+                logger.info("ended before its result was there", extra=about(job=job.id))
 
     async def _outcome(self, job: jobs.MergingJob) -> Outcome:
         if job.pipeline not in self._settings.pipelines:

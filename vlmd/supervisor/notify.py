@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
-from vlmd.store import windows
 from vlmd.supervisor.fleet.states import SlotState
+from vlmd.supervisor.health import alive
 from vlmd.supervisor.parts import Parts
 
 logger = logging.getLogger("vlmd.notify")
@@ -100,7 +100,10 @@ class Heartbeat:
         await _until_up(self._parts)
         self._manager.ready()
         while True:
-            self._manager.alive(await _check(self._parts))
+            if (reason := await alive(self._parts)) is None:
+                self._manager.alive(_summary(self._parts))
+            else:
+                logger.error("not well, and the service manager is not told otherwise: %s", reason)
             await asyncio.sleep(self._manager.report_seconds)
 
 
@@ -127,13 +130,14 @@ async def _takes_calls(path: Path) -> bool:
     return True
 
 
-async def _check(parts: Parts) -> str:
-    """Ask the database something, as the daemon's one writer; returns how things are, in a line."""
-    idle = await parts.store.write(windows.all_ended)
-    able = sum(1 for slot in parts.fleet.slots if slot.state in (SlotState.IDLE, SlotState.BUSY))
-    workers = f"{able} of {len(parts.fleet.slots)} workers ready"
-    work = "idle" if idle else f"at work, {parts.fleet.rate.per_second(time.monotonic()):.2f} windows a second"
-    return "; ".join(filter(None, (work, workers, parts.inbox.problem)))
+def _summary(parts: Parts) -> str:
+    """How things are, in a line."""
+    slots = parts.fleet.slots
+    able = sum(slot.state in (SlotState.IDLE, SlotState.BUSY) for slot in slots)
+    busy = any(slot.leases for slot in slots)
+    work = f"at work, {parts.fleet.rate.per_second(time.monotonic()):.2f} windows a second" if busy else "idle"
+    problems = [str(problem) for problem in parts.problems()]
+    return "; ".join(filter(None, (work, f"{able} of {len(slots)} workers ready", parts.inbox.problem, *problems)))
 
 
 def _watchdog(microseconds: str | None, pid: str | None) -> float | None:

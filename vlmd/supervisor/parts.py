@@ -14,8 +14,10 @@ from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.devices.health import Health
 from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.fleet.fleet import Fleet
+from vlmd.supervisor.hooks.hooks import Hooks
 from vlmd.supervisor.keeping import Keeper
 from vlmd.supervisor.merging import Mergers
+from vlmd.supervisor.metrics import Metrics
 from vlmd.supervisor.planning import Planner
 
 
@@ -30,6 +32,8 @@ class Parts:
     health: Health
     mergers: Mergers
     inbox: Inbox
+    metrics: Metrics
+    hooks: Hooks
     keeper: Keeper
     changed: Callable[[], None]
     """Something moved: every part looks whether that is work for it."""
@@ -56,15 +60,19 @@ def wire(
         planner.wake()
         fleet.wake()
         mergers.wake()
+        hooks.wake()
 
     async def voided(jobs: list[int]) -> None:
         for job in jobs:
             fleet.cancel(job)
 
     planner = Planner(settings, store, models, changed)
-    fleet = Fleet(settings, store, models, devices, nvml, worker_command, changed)
+    metrics = Metrics(device.name for device in devices)
+    fleet = Fleet(settings, store, models, devices, nvml, worker_command, changed, metrics)
     health = Health(devices, nvml, fleet.park)
     mergers = Mergers(settings, store, changed)
+    hooks = Hooks(settings, store, metrics)
     inbox = Inbox(settings, store, changed, voided)
     keeper = Keeper(settings, store)
-    return Parts(settings, store, devices, nvml, planner, fleet, health, mergers, inbox, keeper, changed, voided)
+    queue = (planner, fleet, health, mergers, inbox)
+    return Parts(settings, store, devices, nvml, *queue, metrics, hooks, keeper, changed, voided)

@@ -17,6 +17,7 @@ from vlmd.core.recipe import Generation, Recipe
 from vlmd.core.tasks.prompts import fill
 from vlmd.core.video import VideoIndex
 from vlmd.core.windows import plan_windows
+from vlmd.log import about
 from vlmd.media.client import Decoder
 from vlmd.store import Store, jobs
 from vlmd.supervisor.pool import Pool
@@ -99,7 +100,7 @@ class Planner:
                 reason = f"pipeline {job.pipeline} is not configured any more"
                 await self._store.write(jobs.fail, job.id, Failure(Code.UNKNOWN_PIPELINE, reason), now_ms())
             elif job.state in ("waiting", "queued", "running") and self._asks_otherwise(job, recipe):
-                logger.info("job %d: what is asked of it has changed; planned again", job.id)
+                logger.info("what is asked of it has changed; planned again", extra=about(job=job.id))
                 await self._store.write(jobs.replan, job.id, now_ms())
 
     async def run(self) -> None:
@@ -140,7 +141,7 @@ class Planner:
         state = await self._store.write(jobs.plan, job.id, jobs.Plan(index, recipe, windows, plan), now_ms())
         if state is not None:
             seconds = index.facts.duration_ms / 1000
-            logger.info("job %d: %.1f s, %d windows, %s", job.id, seconds, len(windows), state)
+            logger.debug("%.1f s, %d windows, %s", seconds, len(windows), state, extra=about(job=job.id))
 
     def _index(self, job: jobs.IndexingJob) -> VideoIndex:
         """Runs in a thread that outlives the decoder it starts."""
@@ -158,7 +159,7 @@ class Planner:
     async def _failed(self, job: jobs.IndexingJob, failure: Failure) -> None:
         if failure.code == Code.EXHAUSTED:
             if self._exhausted is None:
-                logger.error("job %d: %s (%s)", job.id, failure.reason, failure.remedy)
+                logger.error("%s (%s)", failure.reason, failure.remedy, extra=about(job=job.id))
             self._exhausted = failure
             await asyncio.sleep(_RETRY_SECONDS)
             return
@@ -169,8 +170,9 @@ class Planner:
             crashes = self._crashes.pop(job.id, 0) + 1
             if crashes < _CRASHES_ALLOWED:
                 self._crashes[job.id] = crashes
-                logger.warning("job %d: %s; tried again", job.id, failure.reason)
+                logger.warning("%s; tried again", failure.reason, extra=about(job=job.id))
                 return
             state = "quarantined"
         if await self._store.write(jobs.fail, job.id, failure, now_ms(), state):
-            logger.warning("job %d: %s: %s: %s", job.id, job.name, failure.code, failure.reason)
+            words = (state, failure.code, failure.reason, job.name)
+            logger.warning("%s: %s: %s: %s", *words, extra=about(job=job.id))

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ from vlmd.core.messages import Gone
 from vlmd.link import decode_message, encode_frame, read_frame
 
 T = TypeVar("T")
+_STDERR = 2
 
 
 class Child(Generic[T]):
@@ -49,7 +50,7 @@ class Child(Generic[T]):
                 *command,
                 *("--link-fd", str(theirs.fileno()), "--parent", str(os.getpid())),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=sys.stderr.fileno(),
+                stdout=_STDERR,
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
@@ -77,7 +78,8 @@ class Child(Generic[T]):
             self.kill()
         self.link_ended_at = time.monotonic()
         code = await self.ended()
-        yield Gone(exit=reason or _describe(code))
+        how: Literal["exit", "signal", "protocol"] = "protocol" if reason else "signal" if code < 0 else "exit"
+        yield Gone(exit=reason or _describe(code), how=how)
 
     async def ended(self) -> int:
         """The exit code, once the process has been reaped; its link is closed then."""

@@ -55,7 +55,7 @@ class Trial:
         worker: Child[FromWorker] = await Child.start(python("vlmd.worker"), FromWorker, environment)
         try:
             self._say(f"loading {self._model.name} on {device.label}")
-            worker.send(LoadModel(model=self._model, device=device.torch_name))
+            worker.send(LoadModel(model=self._model, device=device.torch_name, called=device.name))
             async for answer in self._serve(worker, self._run(file, index, windows)):
                 span = windows[answer.window]
                 yield span.start_ms, span.end_ms, answer

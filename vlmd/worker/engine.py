@@ -47,7 +47,7 @@ class Engine:
         """Load a checkpoint onto a device; raises `WorkerError` where a second try would fail the same way."""
         begun = time.monotonic()
         torch.set_num_threads(spec.threads)
-        transformers.utils.logging.disable_progress_bar()
+        _quieten_transformers()
         _check_device(device)
         precision = _precision(spec.precision, device)
         progress("transformers")
@@ -199,6 +199,13 @@ def architecture(path: str) -> str:
 def _end_tokens(model: Any) -> set[int]:
     end = model.generation_config.eos_token_id
     return set(end) if isinstance(end, list) else {end}
+
+
+def _quieten_transformers() -> None:
+    """No bars, and its log goes where ours goes."""
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_default_handler()
+    transformers.utils.logging.enable_propagation()
 
 
 def _precision(asked: str, device: str) -> str:

@@ -33,6 +33,7 @@ from vlmd.core.messages import (
     WindowFailed,
 )
 from vlmd.link import Link
+from vlmd.log import about
 from vlmd.worker.batching import Batch, gather
 from vlmd.worker.leases import LeaseReader
 from vlmd.worker.questions import Question, Reply
@@ -111,7 +112,7 @@ class Worker:
             self._engine.answer(questions, lambda rows: self._beat("generate", lease, window, rows), reply)
             return None
         except Exception as error:  # noqa: BLE001  whatever a model raises concerns memory, its windows, or the device
-            logger.warning("a batch of %d windows failed: %r", len(questions), error)
+            logger.warning("a batch of %d windows failed: %r", len(questions), error, extra=_ids(questions))
             failure: Failure | None = self._engine.explain(error)
             if failure is None:
                 logger.critical("the device is lost; this process ends")
@@ -151,6 +152,13 @@ class Worker:
             self._link.send(Beat(stage=stage, lease=lease, window=window, tokens=tokens))
 
 
+def _ids(questions: list[Question]) -> dict[str, Any]:
+    """What a log line about a batch is about."""
+    runs = [question.run for question in questions]
+    windows = {question.window.index for question in questions}
+    return about({run.job for run in runs}, windows, {run.lease for run in runs})
+
+
 def _end_with_thread(failed: threading.ExceptHookArgs) -> None:
     """A worker without one of its threads would only look alive."""
     logger.critical("a thread failed; this process ends", exc_info=failed.exc_value)
@@ -167,12 +175,13 @@ def load_engine(message: LoadModel, progress: Callable[[str], None]) -> Any:
 
 def main(link_fd: int, factory: EngineFactory = load_engine) -> int:
     """Load what the first message says, then answer leases; returns the exit code."""
-    log.to_stderr(logging.INFO)
     threading.excepthook = _end_with_thread
     link: Link[ToWorker] = Link(socket.socket(fileno=link_fd), ToWorker)
     message = link.receive()
     if not isinstance(message, LoadModel):
         return 0
+    log.to_stderr(message.log_level, message.called)
+    log.take_prints()
     try:
         engine = factory(message, lambda stage: link.send(Beat(stage=f"load {stage}")))
     except WorkerError as error:

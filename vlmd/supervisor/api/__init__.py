@@ -3,6 +3,8 @@
 server      HTTP on a Unix socket; which groups of routes there are
 answering   what all routes share
 status      how the daemon is doing
+metrics     the same for a monitoring system
+health      is it well, is it ready
 devices     pausing, draining and resuming them
 jobs        jobs, and `verbs`, what can be done to them
 """

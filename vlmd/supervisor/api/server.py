@@ -15,11 +15,11 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.applications import Starlette
 
-from vlmd.supervisor.api import devices, jobs, keeping, status
+from vlmd.supervisor.api import devices, health, jobs, keeping, metrics, status
 from vlmd.supervisor.api.answering import ERRORS
 from vlmd.supervisor.parts import Parts
 
-_GROUPS = (status, jobs, devices, keeping)
+_GROUPS = (status, metrics, health, jobs, devices, keeping)
 
 
 class Api:
@@ -32,7 +32,7 @@ class Api:
         self._socket_path = parts.settings.paths.socket
 
     async def run(self) -> None:
-        server = _Server(uvicorn.Config(self._application, log_level="warning", access_log=False, lifespan="off"))
+        server = _Server(uvicorn.Config(self._application, log_config=None, access_log=False, lifespan="off"))
         listening = _listen(os.fspath(self._socket_path))
         try:
             await server.serve(sockets=[listening])

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from vlmd.log import about
 from vlmd.supervisor.devices import xid
 from vlmd.supervisor.devices.checkup import Checkup, check_up, sick
 from vlmd.supervisor.devices.discovery import Device
@@ -62,7 +63,8 @@ class Health:
             if (reason := xid.verdict(number)) is not None:
                 await self._park(self._names[uuid], reason)
             else:
-                logger.warning("%s: Xid %d: %s", self._names[uuid], number, xid.meaning(number))
+                words = (number, xid.meaning(number))
+                logger.warning("Xid %d: %s", *words, extra=about(device=self._names[uuid]))
 
     async def _poll(self) -> None:
         while True:

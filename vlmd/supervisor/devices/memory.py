@@ -8,6 +8,7 @@ import pynvml
 
 from vlmd.core.memory import Memory, User
 from vlmd.core.names import shown
+from vlmd.log import about
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.devices.nvml import Nvml, NvmlError, library
 
@@ -24,7 +25,7 @@ async def memory_of(device: Device, nvml: Nvml) -> Memory | None:
     try:
         return await nvml.ask(lambda: _read(uuid))
     except NvmlError as error:
-        logger.warning("%s: its free memory is not known: %s", device.name, error)
+        logger.warning("its free memory is not known: %s", error, extra=about(device=device.name))
         return None
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from vlmd.clock import now_ms
+from vlmd.log import about
 from vlmd.store import Store, windows
 
 logger = logging.getLogger("vlmd.checkpoints")
@@ -46,8 +48,14 @@ class Checkpoints:
         accepted, wrong = await self._store.write(windows.checkpoint, batch, now_ms())
         for delivery, failure in wrong:
             answer = delivery.answer
-            logger.error("lease %d window %d: %s", answer.lease, answer.window, failure.reason)
+            logger.error("%s: %s", failure.code, failure.reason, extra=_ids(delivery))
             await self._store.write(
                 windows.fail, answer.lease, answer.window, failure, True, self._failure_limit, now_ms()
             )
+        for delivery in accepted:
+            logger.debug("answered %.1f s after its lease", delivery.since_lease_ms / 1000, extra=_ids(delivery))
         self._committed(accepted)
+
+
+def _ids(delivery: windows.Delivery) -> dict[str, Any]:
+    return about(delivery.job, delivery.answer.window, delivery.answer.lease, delivery.worker)

@@ -11,6 +11,7 @@ from vlmd.clock import now_ms
 from vlmd.config import Settings
 from vlmd.core.errors import Code, Failure, UsageError, VlmdError
 from vlmd.core.messages import LeaseEnded, ModelSpec, Ready, WindowAnswered, WindowFailed
+from vlmd.log import about
 from vlmd.store import Store, jobs, windows
 from vlmd.store import devices as stored_devices
 from vlmd.supervisor.devices.discovery import Device
@@ -24,6 +25,7 @@ from vlmd.supervisor.fleet.restart import Restarts
 from vlmd.supervisor.fleet.slot import Slot
 from vlmd.supervisor.fleet.states import Lost, SlotState
 from vlmd.supervisor.fleet.worker import Told
+from vlmd.supervisor.metrics import Metrics
 
 logger = logging.getLogger("vlmd.fleet")
 
@@ -46,12 +48,14 @@ class Fleet:
         nvml: Nvml,
         command: Sequence[str],
         changed: Callable[[], None],
+        metrics: Metrics,
     ) -> None:
         limits = settings.limits
         self._limits = limits
         self._store = store
         self._changed = changed
         self._hopeless: str | None = None
+        self._metrics = metrics
         self.rate = Rate()
         self.checkpoints = Checkpoints(store, self._committed, limits.window_failures)
         first = models[next(iter(settings.pipelines.values())).model]
@@ -179,14 +183,17 @@ class Fleet:
             case WindowAnswered():
                 self.checkpoints.put(windows.Delivery(slot.name, message))
             case WindowFailed(lease=lease, window=window, failure=failure, retry=retry):
-                logger.warning("lease %d window %d: %s: %s", lease, window, failure.code, failure.reason)
+                ids = about(slot.job_of(lease), window, lease, slot.name)
+                logger.warning("%s: %s", failure.code, failure.reason, extra=ids)
                 limit = self._limits.window_failures
                 await self._store.write(windows.fail, lease, window, failure, retry, limit, now_ms())
                 self._changed()
             case LeaseEnded(lease=lease, void=void):
                 await self._end(lease, void)
             case Ready():
-                logger.info("%s: ready in %.1f s: %s", slot.name, message.load_ms / 1000, message.model)
+                self._metrics.loaded(slot.name)
+                seconds = message.load_ms / 1000
+                logger.info("ready in %.1f s: %s", seconds, message.model, extra=about(device=slot.name))
         self.wake()
 
     async def _end(self, lease: int, void: Failure | None) -> None:
@@ -197,7 +204,7 @@ class Fleet:
         if void is not None and job is not None:
             state = "cancelled" if void.code == Code.FILE_CHANGED else "failed"
             if await self._store.write(jobs.fail, job, void, now_ms(), state):
-                logger.warning("job %d: %s: %s", job, void.code, void.reason)
+                logger.warning("%s: %s: %s", state, void.code, void.reason, extra=about(job, lease=lease))
                 self.cancel(job)
                 self._changed()
 
@@ -214,6 +221,7 @@ class Fleet:
     def _committed(self, accepted: list[windows.Delivery]) -> None:
         if accepted:
             self.rate.count(len(accepted), time.monotonic())
+            self._metrics.answered(accepted)
             for slot in self.slots:
                 if any(delivery.worker == slot.name for delivery in accepted):
                     slot.restarts.answered()

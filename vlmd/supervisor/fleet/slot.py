@@ -9,12 +9,14 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vlmd.core.errors import Code, Failure
 from vlmd.core.memory import Memory, needed_bytes, never_fits, shortage
 from vlmd.core.messages import ModelSpec, Ready, RunWindows, WindowAnswered
+from vlmd.log import about
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.fleet.patience import Patience
 from vlmd.supervisor.fleet.restart import Restart, Restarts
@@ -53,6 +55,8 @@ class Slot:
     answered: int = 0
     tokens: int = 0
     deaths: int = 0
+    causes: Counter[str] = field(default_factory=Counter)
+    """The same deaths by what ended the worker."""
     stopping: bool = False
     paused: bool = False
     unloaded: bool = False
@@ -157,7 +161,8 @@ class Slot:
         """No worker until something changes, or the time has come."""
         if rest.state != self._resting and rest.state != SlotState.RESTARTING:
             level = _LEVELS.get(rest.state, logging.INFO)
-            logger.log(level, "%s: %s%s", self.name, rest.state, f": {rest.reason}" if rest.reason else "")
+            words = f"{rest.state}: {rest.reason}" if rest.reason else rest.state
+            logger.log(level, words, extra=about(device=self.name))
         self._resting, self._reason = rest.state, rest.reason or self._reason
         self.rested()
         with contextlib.suppress(TimeoutError):
@@ -171,7 +176,7 @@ class Slot:
         try:
             worker = await Worker.start(self.device, self.model, self.command, self.patience, self._heard, self.lose)
         except OSError as error:
-            self._died(Ended(f"no process can be started: {error}", asked=False, failure=None))
+            self._died(Ended(f"no process can be started: {error}", asked=False, failure=None, how="exit"))
             return
         self.worker = worker
         if not isinstance(next_step(self._facts()), Start):
@@ -190,7 +195,8 @@ class Slot:
     def _died(self, ended: Ended) -> None:
         self.deaths += 1
         self._reason = ended.failure.reason if ended.failure else ended.reason
-        logger.error("%s: the worker is gone: %s", self.name, self._reason)
+        self.causes["cannot-start" if ended.failure else ended.how] += 1
+        logger.error("the worker is gone: %s", self._reason, extra=about(device=self.name))
         if ended.failure is not None and ended.failure.code == Code.MODEL_CANNOT_LOAD:
             self._refuse(ended.failure)
             return
@@ -204,6 +210,10 @@ class Slot:
         self.unloaded, self._reason = True, f"{failure.reason} ({failure.remedy})"
 
     # --- work -----------------------------------------------------------------------------------------------
+
+    def job_of(self, lease: int) -> int | None:
+        """The job of a lease that the worker holds."""
+        return self.leases[lease].job if lease in self.leases else None
 
     def has_room(self, most: int) -> bool:
         """It may be given another lease, so that it holds at most so many."""
@@ -223,7 +233,7 @@ class Slot:
 
     def swap(self, model: ModelSpec) -> None:
         """End this worker and load another model in its place."""
-        logger.info("%s: loads %s instead of %s", self.name, model.name, self.model.name)
+        logger.info("loads %s instead of %s", model.name, self.model.name, extra=about(device=self.name))
         self._wanted = model
         if self.worker is not None:
             self.worker.leave(SlotState.SWAPPING)

@@ -24,6 +24,7 @@ from vlmd.core.messages import (
     WindowAnswered,
     WindowFailed,
 )
+from vlmd.log import about, level
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.fleet.held import Held
 from vlmd.supervisor.fleet.patience import Patience
@@ -61,6 +62,8 @@ class Ended:
     """It was told to; nobody is to blame."""
     failure: Failure | None
     """What it said if it cannot start at all."""
+    how: str
+    """The same in one word: exit, signal, protocol, or hung."""
 
 
 class Worker:
@@ -91,7 +94,7 @@ class Worker:
     ) -> Worker:
         """A process that loads the model. Raises `OSError` where none can be had."""
         child: Child[FromWorker] = await Child.start(command, FromWorker, {**WORKER_ENVIRONMENT, **device.environment})
-        child.send(LoadModel(model=model, device=device.torch_name))
+        child.send(LoadModel(model=model, device=device.torch_name, called=device.name, log_level=level()))
         return cls(device.name, child, patience, hear, lose)
 
     @property
@@ -107,20 +110,20 @@ class Worker:
     async def serve(self) -> Ended:
         """Hear it until it is gone, and give back what it held."""
         failure: Failure | None = None
-        reason = ""
+        reason, how = "", "exit"
         async for message in self._child.messages():
             match message:
                 case CannotStart(failure=why):
                     failure = why
-                case Gone(exit=why):
-                    reason = self._kill_reason or why
+                case Gone(exit=why, how=how):
+                    reason, how = (self._kill_reason, "hung") if self._kill_reason else (why, how)
                 case _:
                     self._progress(time.monotonic())
                     self._hearing = True
                     await self._heard(message)
                     self._hearing, self.progress_at = False, time.monotonic()
         await self._lose(self.held.drop(self.name, reason, blamed=not self.told_to_end))
-        return Ended(reason, self.told_to_end, failure)
+        return Ended(reason, self.told_to_end, failure, how)
 
     def give(self, run: RunWindows, alone: bool) -> bool:
         """Hand it a lease; False if it takes none (any more)."""
@@ -172,7 +175,7 @@ class Worker:
         elif self.stuck is None and now - self._killed_at > UNKILLABLE_SECONDS:
             self.state = SlotState.PARKED
             self.stuck = f"stuck: process {self.pid} cannot be killed (driver?); killed as {self._kill_reason}"
-            logger.error("%s: %s; the device gets no other worker until it ends", self.name, self.stuck)
+            logger.error("%s; it gets no other worker until that ends", self.stuck, extra=about(device=self.name))
             await self._lose(self.held.drop(self.name, self.stuck, blamed=not self.told_to_end))
 
     def _check_progress(self, now: float) -> None:
@@ -181,7 +184,8 @@ class Worker:
             return
         limit = self._patience.load if self.state == SlotState.LOADING else self._patience.progress
         if self.state in AT_SOMETHING and not self._hearing and now - self.progress_at > limit:
-            logger.error("%s: no progress for %.0f s while %s; killed", self.name, now - self.progress_at, self.state)
+            silent = now - self.progress_at
+            logger.error("no progress for %.0f s while %s; killed", silent, self.state, extra=about(device=self.name))
             self.held.blame_first()
             self.kill(f"it made no progress for {limit:.0f} s while {self.state}")
 
@@ -207,7 +211,7 @@ class Worker:
             case LeaseEnded(lease=lease):
                 self._lease_ended(lease)
             case _:
-                logger.error("%s: unexpected message %s", self.name, type(message).__name__)
+                logger.error("unexpected message %s", type(message).__name__, extra=about(device=self.name))
                 return
         await self._hear(message)
 
