@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
@@ -17,6 +17,12 @@ DEMO_MODEL = "vlmd-demo"
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _DEVICE = re.compile(r"cpu|cuda:(0|[1-9][0-9]*)|GPU-[0-9A-Fa-f-]+")
+
+
+class Anchored(NamedTuple):
+    """Marks keys whose relative paths count from the folder of what sets them; `words` are no paths."""
+
+    words: frozenset[str] = frozenset()
 
 
 def _absolute(value: object, info: ValidationInfo) -> Path:
@@ -31,8 +37,16 @@ def _absolute(value: object, info: ValidationInfo) -> Path:
         expanded = Path(value).expanduser()
     except RuntimeError as error:
         raise ValueError(f'nobody knows which folder "{value.split("/")[0]}" is; write the path out') from error
-    folder = (info.context or {}).get("folder") or Path.cwd()
-    return Path(os.path.normpath(os.path.join(folder, expanded)))
+    if not expanded.is_absolute():
+        expanded = ((info.context or {}).get("folder") or _current_folder()) / expanded
+    return Path(os.path.normpath(expanded))
+
+
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise ValueError("the current folder is gone, and the path counts from it; write the path out") from error
 
 
 def _model_path(value: object, info: ValidationInfo) -> str:
@@ -94,8 +108,8 @@ def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:
     return labels
 
 
-AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
-ModelPath = Annotated[str, BeforeValidator(_model_path)]
+AbsolutePath = Annotated[Path, BeforeValidator(_absolute), Anchored()]
+ModelPath = Annotated[str, BeforeValidator(_model_path), Anchored(frozenset({DEMO_MODEL}))]
 Name = Annotated[str, AfterValidator(_name)]
 Globs = Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], Field(strict=False)]
 Devices = Annotated[Literal["auto"] | tuple[str, ...], PlainValidator(_devices)]

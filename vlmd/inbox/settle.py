@@ -14,7 +14,7 @@ class Settling:
     """
 
     def __init__(self, quiet: float) -> None:
-        self._quiet = quiet
+        self.quiet = quiet
         self._since: dict[bytes, tuple[Seen, float]] = {}
 
     def observe(self, seen: Iterable[Seen], now: float) -> list[Seen]:
@@ -25,7 +25,7 @@ class Settling:
             known, since = before.get(entry.path, (entry, now))
             if known.identity != entry.identity:
                 since = now
-            if now - since >= self._quiet:
+            if now - since >= self.quiet:
                 settled.append(entry)
             self._since[entry.path] = (entry, since)
         return settled

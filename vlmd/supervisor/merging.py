@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 
 from vlmd.clock import now_ms
-from vlmd.config import Settings
+from vlmd.config import Live, Settings
 from vlmd.config.settings import PipelineSettings
 from vlmd.core.errors import Code, Failure, MediaError
 from vlmd.core.messages import FromMerger, Gone, Merged, MergeFailed, MergeJob
@@ -67,11 +67,16 @@ async def _one_merger(request: MergeJob) -> Merged | MergeFailed | Gone:
 class Mergers:
     """Merges jobs, a few at a time, oldest first."""
 
-    def __init__(self, settings: Settings, store: Store, changed: Callable[[], None]) -> None:
-        self._settings = settings
+    def __init__(self, live: Live, store: Store, changed: Callable[[], None]) -> None:
+        self._live = live
         self._store = store
         self._changed = changed
         self._pool = Pool(_AT_ONCE, lambda: store.write(jobs.merging), self._merge)
+
+    @property
+    def _settings(self) -> Settings:
+        """As they are now."""
+        return self._live.now
 
     def wake(self) -> None:
         """There may be jobs to merge."""

@@ -10,11 +10,11 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib import resources
 from pathlib import Path
 
-from vlmd.config import ModelSettings
+from vlmd.config import ModelSettings, Settings
 from vlmd.core.errors import ConfigError
 from vlmd.core.messages import ModelSpec
 
@@ -23,6 +23,17 @@ logger = logging.getLogger("vlmd.models")
 _MEANINGLESS = {".md", ".txt", ".png", ".jpg", ".gitattributes"}
 """Files of these kinds, but for the tokenizer's own text files, say nothing about answers."""
 _CHUNK = 1 << 22
+
+
+def model_specs(settings: Settings, known: Collection[str] = ()) -> dict[str, ModelSpec]:
+    """Every model a pipeline uses, but for those that are known; reads their files."""
+    cache = settings.paths.state / "model-digests.json"
+    used = {pipeline.model for pipeline in settings.pipelines.values()}
+    return {
+        name: model_spec(name, model, settings.devices.threads, cache)
+        for name, model in settings.models.items()
+        if name in used and name not in known
+    }
 
 
 def model_spec(name: str, settings: ModelSettings, threads: int, cache: Path) -> ModelSpec:

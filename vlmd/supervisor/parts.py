@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from vlmd.config import Settings
+from vlmd.config import Live, Settings
 from vlmd.core.messages import ModelSpec
 from vlmd.inbox import Inbox
 from vlmd.store import Store
@@ -14,11 +14,12 @@ from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.fleet.fleet import Fleet
 from vlmd.supervisor.merging import Mergers
 from vlmd.supervisor.planning import Planner
+from vlmd.supervisor.reloading import Reloading
 
 
 @dataclass(frozen=True)
 class Parts:
-    settings: Settings
+    live: Live
     store: Store
     devices: Sequence[Device]
     nvml: Nvml
@@ -29,13 +30,19 @@ class Parts:
     changed: Callable[[], None]
     """Something moved: every part looks whether that is work for it."""
     voided: Callable[[list[int]], Awaitable[None]]
-    """These jobs ended because their file changed: workers leave them."""
+    """These jobs ended, or begin anew: workers leave them."""
+    reloading: Reloading
+
+    @property
+    def settings(self) -> Settings:
+        """As they are now."""
+        return self.live.now
 
 
 def wire(
-    settings: Settings,
+    live: Live,
     store: Store,
-    models: Mapping[str, ModelSpec],
+    models: dict[str, ModelSpec],
     devices: Sequence[Device],
     nvml: Nvml,
     worker_command: Sequence[str],
@@ -51,8 +58,9 @@ def wire(
         for job in jobs:
             fleet.cancel(job)
 
-    planner = Planner(settings, store, models, changed)
-    fleet = Fleet(settings, store, models, devices, worker_command, changed)
-    mergers = Mergers(settings, store, changed)
-    inbox = Inbox(settings, store, changed, voided)
-    return Parts(settings, store, devices, nvml, planner, fleet, mergers, inbox, changed, voided)
+    planner = Planner(live, store, models, changed)
+    fleet = Fleet(live.now, store, models, devices, worker_command, changed)
+    mergers = Mergers(live, store, changed)
+    inbox = Inbox(live, store, changed, voided)
+    reloading = Reloading(live, models, planner, fleet, inbox, changed)
+    return Parts(live, store, devices, nvml, planner, fleet, mergers, inbox, changed, voided, reloading)

@@ -23,7 +23,7 @@ class Checkpoints:
     def __init__(self, store: Store, committed: Committed, failure_limit: int) -> None:
         self._store = store
         self._committed = committed
-        self._failure_limit = failure_limit
+        self.failure_limit = failure_limit
         self._waiting: asyncio.Queue[windows.Delivery] = asyncio.Queue()
 
     def put(self, delivery: windows.Delivery) -> None:
@@ -48,6 +48,6 @@ class Checkpoints:
             answer = delivery.answer
             logger.error("lease %d window %d: %s", answer.lease, answer.window, failure.reason)
             await self._store.write(
-                windows.fail, answer.lease, answer.window, failure, True, self._failure_limit, now_ms()
+                windows.fail, answer.lease, answer.window, failure, True, self.failure_limit, now_ms()
             )
         self._committed(accepted)

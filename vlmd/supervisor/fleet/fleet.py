@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from vlmd.clock import now_ms
-from vlmd.config import Settings
+from vlmd.config import LimitSettings, Settings
 from vlmd.core.errors import Code, Failure, VlmdError
 from vlmd.core.messages import LeaseEnded, ModelSpec, Ready, RunWindows, WindowAnswered, WindowFailed
 from vlmd.store import Store, jobs, windows
@@ -63,6 +63,13 @@ class Fleet:
             )
             for device in devices
         ]
+
+    def reload(self, limits: LimitSettings) -> None:
+        """Other limits count from now on; how often a start may fail stays as it was."""
+        self._limits = limits
+        self.checkpoints.failure_limit = limits.window_failures
+        for slot in self.slots:
+            slot.patience = Patience(limits.load_seconds, limits.progress_seconds)
 
     async def run(self) -> None:
         """Until every worker is stopped. Raises `NoWorkers` when all are parked."""
@@ -139,9 +146,8 @@ class Fleet:
 
     async def _watch(self) -> None:
         """Look for workers without progress, often enough for the shortest limit."""
-        period = min(1.0, min(self._limits.load_seconds, self._limits.progress_seconds) / 4)
         while True:
-            await asyncio.sleep(period)
+            await asyncio.sleep(min(1.0, min(self._limits.load_seconds, self._limits.progress_seconds) / 4))
             for slot in self.slots:
                 slot.check(time.monotonic())
 
