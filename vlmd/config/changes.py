@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vlmd.config.keys import NAME, Keys, dotted, leaves
+from vlmd.config.keys import NAME, Keys, leaves
+from vlmd.config.load import parse_settings
 from vlmd.config.settings import Settings
 
 AT_ONCE, AT_RESTART = "at once", "at a restart"
@@ -64,10 +65,7 @@ class Changes:
 
 
 def changes(old: Settings, new: Settings, loaded: Collection[str] = ()) -> Changes:
-    """What `new` says otherwise. Only models that are `loaded` wait for a restart: another is read when it is used.
-
-    A model that is gone counts at once: no pipeline can name it any more.
-    """
+    """What `new` says otherwise. Of models only `loaded` ones wait for a restart: another is read when it is used."""
     before, after = dict(leaves(as_data(old))), dict(leaves(as_data(new)))
     differing = sorted(keys for keys in before.keys() | after.keys() if before.get(keys) != after.get(keys))
     waiting = [keys for keys in differing if _waits(keys, new, loaded)]
@@ -81,7 +79,7 @@ def kept(old: Settings, new: Settings, found: Changes) -> Settings:
         after.pop(keys, None)
         if keys in before:
             after[keys] = before[keys]
-    return Settings.model_validate(_nested(after), context={"source": new.source})
+    return parse_settings(_nested(after), source=new.source)
 
 
 def as_data(settings: Settings) -> dict[str, Any]:
@@ -92,13 +90,16 @@ def as_data(settings: Settings) -> dict[str, Any]:
 
 def pattern(keys: Keys) -> str:
     """The key as `WHEN` names it."""
-    named = keys[0] in ("models", "pipelines") and len(keys) > 1
-    return dotted((keys[0], NAME, *keys[2:])).replace('"*"', NAME) if named else dotted(keys)
+    named = keys[0] in ("models", "pipelines")
+    return ".".join((keys[0], NAME, *keys[2:]) if named else keys)
 
 
 def _waits(keys: Keys, new: Settings, loaded: Collection[str]) -> bool:
-    if keys[0] == "models" and (len(keys) < 2 or keys[1] not in loaded or keys[1] not in new.models):
-        return False
+    if keys[0] == "models":
+        if keys[1] not in loaded:
+            return False
+        if keys[1] not in new.models:
+            return True
     return WHEN.get(pattern(keys), AT_RESTART) == AT_RESTART
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from vlmd.config.keys import Keys, wants_text
 from vlmd.config.layers import Layer
-from vlmd.core.errors import ConfigError
 
 _PREFIX, _BETWEEN = "VLMD_", "__"
 
@@ -85,9 +84,7 @@ def _layer(name: str, values: Sequence[tuple[str, Keys, str]], problems: list[st
         except ValueError as error:
             problems.append(f"{place}: {error}")
         places.update({keys[:length]: place for length in range(1, len(keys) + 1)})
-    if problems:
-        raise ConfigError(problems)
-    return Layer(name, data, lambda: places)
+    return Layer(name, data, lambda: places, tuple(problems))
 
 
 def _put(data: dict[str, Any], keys: Keys, value: Any) -> None:

@@ -22,6 +22,9 @@ class Layer:
     locate: Callable[[], Mapping[Keys, str]] = dict
     """Where exactly each key stands; asked only when somebody must be told."""
 
+    problems: tuple[str, ...] = ()
+    """What could not be read as a key with a value."""
+
     @cached_property
     def places(self) -> Mapping[Keys, str]:
         return self.locate()
@@ -36,14 +39,16 @@ def merged(layers: Sequence[Layer]) -> dict[str, Any]:
 
 
 def origin(layers: Sequence[Layer], keys: Sequence[int | str]) -> str | None:
-    """Where the value of a key comes from; of a key that nobody set, where its section does. None: a default."""
+    """Where the value of a key was set; None where it is a default."""
     path = tuple(key for key in keys if isinstance(key, str))
-    while path:
-        for layer in reversed(layers):
-            if _holds(layer.data, path):
-                return layer.places.get(path, layer.name)
-        path = path[:-1]
-    return None
+    setting = next((layer for layer in reversed(layers) if _holds(layer.data, path)), None)
+    return setting.places.get(path, setting.name) if setting else None
+
+
+def nearest_origin(layers: Sequence[Layer], keys: Sequence[int | str]) -> str | None:
+    """Where to look for what is wrong with a key: where it was set, or else its section."""
+    lengths = range(len(keys), 0, -1)
+    return next((found for length in lengths if (found := origin(layers, keys[:length]))), None)
 
 
 def from_folder(data: Mapping[str, Any], folder: Path, above: Keys = ()) -> dict[str, Any]:

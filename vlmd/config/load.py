@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from vlmd.config.given import Given, environment_layer, option_layer
-from vlmd.config.layers import Layer, from_folder, merged, origin
+from vlmd.config.layers import Layer, from_folder, merged, nearest_origin, origin
 from vlmd.config.lines import lines_of_keys
 from vlmd.config.places import Place, places, systemd_layer
 from vlmd.config.problems import Problem, explain, unresolved_names
@@ -49,11 +49,21 @@ def load(given: Given, environ: Mapping[str, str] = os.environ) -> Loaded:
     """
     files = _read_files(places(given, environ))
     below = [systemd_layer(environ), *(layer for layer in files.values() if layer is not None)]
-    around = _all_of([lambda: environment_layer(environ, merged(below)), lambda: option_layer(given.sets)])
-    layers = [*below, *around]
+    layers = [*below, environment_layer(environ, merged(below)), option_layer(given.sets)]
     source = next((place.path.absolute() for place in reversed(files) if files[place]), None)
-    settings = parse_settings(merged(layers), source=source, origin=lambda keys: origin(layers, keys))
+    settings = _parse(layers, source)
     return Loaded(settings, layers, {place: layer is not None for place, layer in files.items()})
+
+
+def _parse(layers: Sequence[Layer], source: Path | None) -> Settings:
+    problems = [problem for layer in layers for problem in layer.problems]
+    try:
+        settings = parse_settings(merged(layers), None, source, lambda keys: nearest_origin(layers, keys))
+    except ConfigError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return settings
 
 
 def parse_settings(

@@ -38,7 +38,7 @@ def model_specs(settings: Settings, known: Collection[str] = ()) -> dict[str, Mo
 
 def model_spec(name: str, settings: ModelSettings, threads: int, cache: Path) -> ModelSpec:
     """Everything a worker has to know of a model. Raises `ConfigError` when its folder is not a checkpoint."""
-    folder = demo_folder() if settings.is_demo else Path(settings.path)
+    folder = _folder(settings)
     family = _architecture(name, folder)
     return ModelSpec(
         name=name,
@@ -49,6 +49,15 @@ def model_spec(name: str, settings: ModelSettings, threads: int, cache: Path) ->
         max_batch=settings.max_batch,
         threads=threads,
     )
+
+
+def check_model(name: str, settings: ModelSettings) -> None:
+    """Raises `ConfigError` when the model's folder is not a checkpoint; reads next to nothing."""
+    _architecture(name, _folder(settings))
+
+
+def _folder(settings: ModelSettings) -> Path:
+    return demo_folder() if settings.is_demo else Path(settings.path)
 
 
 def demo_folder() -> Path:

@@ -4,4 +4,5 @@ server      HTTP on a Unix socket; which groups of routes there are
 answering   what all routes share
 status      how the daemon is doing
 jobs        jobs, and `verbs`, what can be done to them
+reload      the settings, read again
 """
