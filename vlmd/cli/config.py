@@ -65,9 +65,9 @@ def _check_models(settings: Settings) -> None:
 def show(given: Given, origin: bool, as_json: bool) -> None:
     """Show the settings that count, as a config file that would set them."""
     loaded = load(given)
-    data = loaded.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
+    data = as_data(loaded.settings)
     if not as_json:
-        click.echo(as_toml(as_data(loaded.settings), loaded.origin if origin else lambda keys: None), nl=False)
+        click.echo(as_toml(data, loaded.origin if origin else lambda keys: None), nl=False)
     elif origin:
         print_json({dotted(keys): _with_origin(loaded, keys, value) for keys, value in leaves(data)})
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vlmd.config.keys import NAME, Keys, leaves
@@ -84,8 +85,16 @@ def kept(old: Settings, new: Settings, found: Changes) -> Settings:
 
 def as_data(settings: Settings) -> dict[str, Any]:
     """Settings as a file would hold them; what is unset is left out."""
-    data: dict[str, Any] = settings.model_dump(by_alias=True, exclude_none=True)
+    data: dict[str, Any] = _plain(settings.model_dump(by_alias=True, exclude_none=True))
     return data
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def pattern(keys: Keys) -> str:
