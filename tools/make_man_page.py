@@ -50,9 +50,11 @@ _ENVIRONMENT = [
 ]
 _SETTINGS = (
     "A key counts as set by the first of: --set, the environment, --config or $VLMD_CONFIG, the user's config.toml, "
-    "the machine's config.toml, its default. A file named by --config or $VLMD_CONFIG takes the place of the user's and "
-    "the machine's. `vlmd config show --origin` tells which one counted. SIGHUP and `vlmd reload` read everything again."
+    "the machine's config.toml, its default. A file named by --config or $VLMD_CONFIG takes the place of the user's "
+    "and the machine's. `vlmd config show --origin` tells which one counted. SIGHUP and `vlmd reload` read everything "
+    "again; what has to wait for a restart keeps its old value, and is named."
 )
+_ESCAPES = {"\\": "\\e", "-": "\\-", "`": "\\(ga", "~": "\\(ti", "^": "\\(ha"}
 
 
 def man_page() -> str:
@@ -63,12 +65,8 @@ def man_page() -> str:
     lines += [".SH SYNOPSIS", r".B vlmd", r"[\fIOPTIONS\fR] \fIVERB\fR [\fIARGS\fR]..."]
     lines += [".SH OPTIONS", *_options(root), ".SH VERBS", *_verbs(root)]
     sections = ", ".join(f"[{name}]" for name in Settings.model_fields)
-    lines += [
-        ".SH SETTINGS",
-        _text(_SETTINGS),
-        ".PP",
-        _text(f"The sections are {sections}; config.toml explains each."),
-    ]
+    known = f"The sections are {sections}; config.toml explains each."
+    lines += [".SH SETTINGS", _text(_SETTINGS), ".PP", _text(known)]
     for title, entries in (("FILES", _FILES), ("ENVIRONMENT", _ENVIRONMENT), ("EXIT STATUS", _STATUS)):
         lines += [f".SH {title}", *(line for name, about in entries for line in _entry(name, about))]
     return "\n".join(lines) + "\n"
@@ -99,7 +97,7 @@ def _verbs(root: click.Context) -> Iterator[str]:
 def _options(context: click.Context) -> Iterator[str]:
     for parameter in context.command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None and "--help" not in parameter.opts:
+        if record is not None and isinstance(parameter, click.Option) and "--help" not in parameter.opts:
             yield from _entry(*record)
 
 
@@ -116,10 +114,9 @@ def _about(command: click.Command) -> list[str]:
 
 def _text(text: str) -> str:
     """Safe in roff: no escapes, no requests, dashes that can be copied."""
-    text = (
-        re.sub(r"\s+", " ", text).replace("\\", "\\e").replace("-", "\\-").replace("`", "\\(ga").replace("~", "\\(ti")
-    )
-    return re.sub(r"^([.'])", r"\\&\1", text.replace("^", "\\(ha"))
+    for plain, escaped in _ESCAPES.items():
+        text = text.replace(plain, escaped)
+    return re.sub(r"^([.'])", r"\\&\1", " ".join(text.split()))
 
 
 if __name__ == "__main__":
