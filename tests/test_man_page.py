@@ -55,10 +55,8 @@ def shell(tmp_path: Path) -> Path:
     [
         ("vlmd can", ["cancel"]),
         ("vlmd config ", ["check", "path", "show"]),
-        ("vlmd jobs --state me", ["merging"]),
         ("vlmd -c config.toml jobs -p s", ["soccer"]),
         ("vlmd -c config.toml show ", []),
-        ("vlmd -c missing.toml jobs -p s", []),
     ],
 )
 def test_bash_completes_and_says_nothing_else(shell: Path, line: str, offered: list[str]) -> None:
