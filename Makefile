@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS  ?=
 
-.PHONY: demo test check format lint types clean
+.PHONY: demo test check format lint types man clean
 
 demo: $(VENV)/.installed
 	$(BIN)/vlmd demo
@@ -25,6 +25,13 @@ lint: $(VENV)/.installed
 
 types: $(VENV)/.installed
 	$(BIN)/mypy
+
+# What is installed beside the package, made from the help: the man page, and what shells complete.
+man: $(VENV)/.installed
+	$(BIN)/python tools/make_man_page.py
+	$(BIN)/vlmd completion bash > tools/share/bash-completion/completions/vlmd
+	$(BIN)/vlmd completion zsh > tools/share/zsh/site-functions/_vlmd
+	$(BIN)/vlmd completion fish > tools/share/fish/vendor_completions.d/vlmd.fish
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

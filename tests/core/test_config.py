@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from vlmd.config import load, load_settings, parse_settings
+from vlmd.config import load_settings, parse_settings, places
 from vlmd.core.errors import ConfigError
 from vlmd.core.messages import DecodeLimits
 from vlmd.core.tasks.prompts import EVENTS_PROMPT
@@ -26,7 +26,7 @@ def no_config_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("VLMD_CONFIG", raising=False)
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(load, "SYSTEM_CONFIG", tmp_path / "etc" / "config.toml")
+    monkeypatch.setattr(places, "SYSTEM_CONFIG", tmp_path / "etc" / "config.toml")
 
 
 def runnable(**pipeline: Any) -> dict[str, Any]:
@@ -179,12 +179,12 @@ def test_a_file_that_was_asked_for_must_exist(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"[limits\n", "is not valid TOML: "),
-        (b"a = 1\na = 2\n", "is not valid TOML: Cannot overwrite a value"),
-        (b"a = 1\nb = '\xff'\n", "line 2 is not UTF-8"),
-        (b"a = " + b"9" * 5000, "is not valid TOML: "),
-        (b"a = " + b"[" * 100_000, "is not valid TOML: "),
-        (b"[limits]\nmax_windows = 0", "limits.max_windows: expected at least 1, not 0"),
+        (b"[limits\n", ": is not valid TOML: "),
+        (b"a = 1\na = 2\n", ": is not valid TOML: Cannot overwrite a value"),
+        (b"a = 1\nb = '\xff'\n", ": line 2 is not UTF-8"),
+        (b"a = " + b"9" * 5000, ": is not valid TOML: "),
+        (b"a = " + b"[" * 100_000, ": is not valid TOML: "),
+        (b"[limits]\nmax_windows = 0", ":2: limits.max_windows: expected at least 1, not 0"),
     ],
 )
 def test_a_problem_names_its_file(tmp_path: Path, content: bytes, told: str) -> None:
@@ -193,7 +193,7 @@ def test_a_problem_names_its_file(tmp_path: Path, content: bytes, told: str) -> 
     with pytest.raises(ConfigError) as caught:
         load_settings(file)
     (problem,) = caught.value.problems
-    assert problem.startswith(f"{file}: {told}")
+    assert problem.startswith(f"{file}{told}")
 
 
 def test_a_folder_is_no_config_file(tmp_path: Path) -> None:

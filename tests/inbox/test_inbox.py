@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from vlmd.config import Settings, parse_settings
+from vlmd.config import Live, Settings, parse_settings
 from vlmd.inbox import Inbox
 from vlmd.store import Store
 
@@ -45,7 +45,7 @@ class Folder:
     async def open(self, **inbox: Any) -> AsyncIterator[Inbox]:
         """The inbox at work, until the end of the block."""
         store = await Store.open(self.root / "state" / "vlmd.db")
-        watched = Inbox(self.settings(**inbox), store, lambda: None, self._void)
+        watched = Inbox(Live(self.settings(**inbox)), store, lambda: None, self._void)
         running = asyncio.create_task(watched.run())
         try:
             yield watched

@@ -88,6 +88,15 @@ def test_lists_are_json_and_nothing_else(idle: Daemon) -> None:
     assert (shown["path"], shown["windows"]["answered"]) == (str(idle.stage.inbox / "one.mp4"), WINDOWS)
 
 
+def test_a_shell_is_offered_the_jobs_there_are(idle: Daemon) -> None:
+    words = f"vlmd -c {idle.stage.config} show "
+    environment = {**os.environ, "_VLMD_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "4"}
+    command = [sys.executable, "-m", "vlmd"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, env=environment)
+    assert "plain,1" in ran.stdout.splitlines()
+    assert ran.stderr == ""
+
+
 def test_what_does_not_exist_is_exit_code_4(idle: Daemon) -> None:
     for command in (["show", "99"], ["show", "--so-far", "99"], ["retry", "99"]):
         assert "there is no job 99" in refused(idle, 4, *command)

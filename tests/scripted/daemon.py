@@ -12,5 +12,6 @@ from vlmd.supervisor.daemon import Daemon
 
 if __name__ == "__main__":
     log.to_stderr(logging.INFO)
-    settings = load_settings(Path(sys.argv[1]))
-    asyncio.run(Daemon(settings, "--once" in sys.argv, WORKER).run())
+    config = Path(sys.argv[1])
+    daemon = Daemon(load_settings(config), "--once" in sys.argv, WORKER, lambda: load_settings(config))
+    asyncio.run(daemon.run())

@@ -9,12 +9,16 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vlmd import __version__
 from vlmd.cli.errors import exit_code, sentence
 from vlmd.log import fill_descriptors, say
+
+if TYPE_CHECKING:
+    from vlmd.config import Given
 
 _COMMANDS = {
     "run": "run",
@@ -32,6 +36,9 @@ _COMMANDS = {
     "gc": "gc",
     "doctor": "doctor",
     "demo": "demo",
+    "config": "config",
+    "reload": "config",
+    "completion": "completion",
 }
 """Verb → the module it lives in, in the order they are listed."""
 
@@ -55,17 +62,28 @@ class _Verbs(click.Group):
 @click.option(
     "-c", "--config", type=click.Path(path_type=Path), help="The config file. [default: see README, Configuration]"
 )
+@click.option(
+    "--set", "sets", metavar="KEY=VALUE", multiple=True, help="Set one key, as in limits.load_seconds=60. Repeatable."
+)
 @click.pass_context
-def cli(context: click.Context, config: Path | None) -> None:
+def cli(context: click.Context, config: Path | None, sets: tuple[str, ...]) -> None:
     """Drop videos into a folder; get what a vision-language model saw in them."""
-    context.obj = config
+    context.obj = given(context)
+
+
+def given(context: click.Context) -> Given:
+    """What the command line says of the settings, also while it is still being typed."""
+    from vlmd.config import Given  # takes a moment, which `vlmd --help` need not
+
+    params = context.find_root().params
+    return Given(params.get("config"), tuple(params.get("sets") or ()))
 
 
 def main() -> None:
     """Entry point: no user ever sees a stack trace of an error that vlmd knows."""
     fill_descriptors()
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="vlmd", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -12,7 +12,7 @@ import httpx
 
 from vlmd.cli.errors import NoSuchJob, NotRunning
 from vlmd.config import Settings
-from vlmd.core.errors import UsageError, VlmdError
+from vlmd.core.errors import ConfigError, UsageError, VlmdError
 from vlmd.store import reader, views
 
 T = TypeVar("T")
@@ -22,12 +22,13 @@ _TIMEOUT_SECONDS = 60.0
 class Client:
     """The control API as functions. Raises `NotRunning`, `NoSuchJob` and `UsageError` with the daemon's sentence."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, patience: float = _TIMEOUT_SECONDS) -> None:
         self._settings = settings
+        self._patience = patience
         self._http = httpx.Client(
             transport=httpx.HTTPTransport(uds=str(settings.paths.socket)),
             base_url="http://vlmd",
-            timeout=_TIMEOUT_SECONDS,
+            timeout=patience,
         )
 
     def status(self) -> dict[str, Any]:
@@ -82,6 +83,11 @@ class Client:
         document: dict[str, Any] = self._json("GET" if dry_run else "POST", "/v1/gc", timeout=None)
         return document
 
+    def reload(self) -> dict[str, Any]:
+        """What changed, and what waits for a restart. Raises `ConfigError` with nothing changed."""
+        reloaded: dict[str, Any] = self._json("POST", "/v1/reload")
+        return reloaded
+
     def _json(self, method: str, path: str, **options: Any) -> Any:
         try:
             response = self._http.request(method, path, **options)
@@ -91,10 +97,12 @@ class Client:
                 raise UsageError(f"you may not talk to the daemon at {where}; ask to be put into its group") from error
             raise NotRunning(f"no daemon answers at {where}; start it with `vlmd run`") from error
         except httpx.TimeoutException as error:
-            raise NotRunning(f"the daemon did not answer within {_TIMEOUT_SECONDS:.0f} s") from error
+            raise NotRunning(f"the daemon did not answer within {self._patience:.0f} s") from error
         body = response.json()
         if response.status_code == 404:
             raise NoSuchJob(body["error"])
+        if "problems" in body and response.is_error:
+            raise ConfigError(body["problems"])
         if response.is_server_error:
             raise VlmdError(body["error"])
         if response.is_error:

@@ -19,6 +19,7 @@ from vlmd.cli.client import Client
 from vlmd.cli.errors import NotRunning
 from vlmd.cli.words import clock, print_table
 from vlmd.config import load_settings
+from vlmd.config.given import settings_variables
 from vlmd.core.errors import VlmdError
 from vlmd.demo.compare import Row, read_events, side_by_side
 from vlmd.demo.game import TrueEvent
@@ -40,6 +41,8 @@ _ENDED = ("done", "failed", "cancelled", "quarantined")
 )
 def demo(seconds: int, videos: int, seed: int, folder: Path | None) -> None:
     """Play the demo. Render synthetic matches, drop them into a real daemon's inbox, compare with the truth."""
+    for variable in settings_variables(os.environ):
+        del os.environ[variable]  # the demo plays by its own settings
     workers = max(1, min(2, len(os.sched_getaffinity(0))))
     stage = set_up(_scratch(folder), workers)
     begun = time.monotonic()

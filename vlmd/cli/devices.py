@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
 from vlmd.cli.client import Client
 from vlmd.cli.words import json_option, print_json
-from vlmd.config import load_settings
+from vlmd.config import Given, load_settings
 from vlmd.core.errors import VlmdError
 
 _LOOK_SECONDS = 0.5
@@ -27,13 +26,13 @@ wait_option = click.option("--wait", is_flag=True, help="Return only when the GP
 @wait_option
 @json_option
 @click.pass_obj
-def pause(config: Path | None, devices: tuple[str, ...], wait: bool, as_json: bool) -> None:
+def pause(given: Given, devices: tuple[str, ...], wait: bool, as_json: bool) -> None:
     """Release DEVICEs soon. The batch in hand is finished, the rest goes back to the queue.
 
     DEVICE is a name as `vlmd status` shows it, or a UUID; without any, all are meant. Files are still taken in, and
     the device rests, over a restart of the daemon too, until `vlmd resume`.
     """
-    _rest("pause", config, devices, wait, as_json)
+    _rest("pause", given, devices, wait, as_json)
 
 
 @click.command()
@@ -41,23 +40,23 @@ def pause(config: Path | None, devices: tuple[str, ...], wait: bool, as_json: bo
 @wait_option
 @json_option
 @click.pass_obj
-def drain(config: Path | None, devices: tuple[str, ...], wait: bool, as_json: bool) -> None:
+def drain(given: Given, devices: tuple[str, ...], wait: bool, as_json: bool) -> None:
     """Release DEVICEs once they have finished what they hold. Otherwise the same as pause."""
-    _rest("drain", config, devices, wait, as_json)
+    _rest("drain", given, devices, wait, as_json)
 
 
 @click.command()
 @devices_argument
 @json_option
 @click.pass_obj
-def resume(config: Path | None, devices: tuple[str, ...], as_json: bool) -> None:
+def resume(given: Given, devices: tuple[str, ...], as_json: bool) -> None:
     """Let DEVICEs work again. Also those that were parked, once the cause is repaired; without any, all."""
-    states = Client(load_settings(config)).devices("resume", list(devices) or None)
+    states = Client(load_settings(given)).devices("resume", list(devices) or None)
     _show(states, as_json, lambda state: f"{state['name']}: resumed")
 
 
-def _rest(verb: str, config: Path | None, devices: tuple[str, ...], wait: bool, as_json: bool) -> None:
-    client = Client(load_settings(config))
+def _rest(verb: str, given: Given, devices: tuple[str, ...], wait: bool, as_json: bool) -> None:
+    client = Client(load_settings(given))
     states = client.devices(verb, list(devices) or None)
     if wait:
         states = _until_released(client, [state["name"] for state in states])

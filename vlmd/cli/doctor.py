@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,7 +12,7 @@ import click
 from vlmd.cli.client import Client
 from vlmd.cli.errors import NotRunning
 from vlmd.cli.words import json_option, print_json
-from vlmd.config import Settings, load_settings
+from vlmd.config import Given, Settings, load_settings
 from vlmd.core.errors import ConfigError
 from vlmd.core.names import shown
 from vlmd.doctor.findings import Finding, Setting, fail, ok
@@ -23,12 +22,12 @@ from vlmd.doctor.registry import examine
 @click.command()
 @json_option
 @click.pass_obj
-def doctor(config: Path | None, as_json: bool) -> None:
+def doctor(given: Given, as_json: bool) -> None:
     """Look for what is wrong with this machine, the configuration, or what vlmd keeps. It changes nothing.
 
     Ends with exit code 1 when something fails; what is only a warning does not.
     """
-    findings = _findings(config)
+    findings = _findings(given)
     sound = all(finding.level != "fail" for finding in findings)
     if as_json:
         print_json({"ok": sound, "checks": [asdict(finding) for finding in findings]})
@@ -39,9 +38,9 @@ def doctor(config: Path | None, as_json: bool) -> None:
         sys.exit(1)
 
 
-def _findings(config: Path | None) -> list[Finding]:
+def _findings(given: Given) -> list[Finding]:
     try:
-        settings = load_settings(config)
+        settings = load_settings(given)
     except ConfigError as error:
         remedy = "correct it, and run `vlmd doctor` again: everything else depends on it"
         return [fail("config", problem, remedy) for problem in error.problems]

@@ -14,7 +14,7 @@ from vlmd.cli.client import Client
 from vlmd.cli.errors import NotRunning
 from vlmd.cli.words import json_option, print_json, size
 from vlmd.clock import now_ms
-from vlmd.config import Settings, load_settings
+from vlmd.config import Given, Settings, load_settings
 from vlmd.core.retention import Cutoffs, cutoffs
 from vlmd.store import Store, retention, sweep
 from vlmd.store.retention import Forgotten
@@ -28,13 +28,13 @@ _WORTH_SHRINKING = 4
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @json_option
 @click.pass_obj
-def gc(config: Path | None, dry_run: bool, as_json: bool) -> None:
+def gc(given: Given, dry_run: bool, as_json: bool) -> None:
     """Forget what has been kept long enough. The section [retention] of the configuration says how long.
 
     The daemon does so once a day by itself. Results are never deleted. Without a daemon, the database's file is
     made smaller as well.
     """
-    settings = load_settings(config)
+    settings = load_settings(given)
     document = {"dry_run": dry_run, **_collect(settings, dry_run)}
     if as_json:
         print_json(document)

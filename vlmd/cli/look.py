@@ -7,19 +7,20 @@ from typing import Any
 
 import click
 
+from vlmd.cli import completing
 from vlmd.cli.client import Client
 from vlmd.cli.queue import job_argument
 from vlmd.cli.words import clock, json_option, percent, print_json, print_table, size
-from vlmd.config import load_settings
+from vlmd.config import Given, load_settings
 from vlmd.core.states import JobState
 
 
 @click.command()
 @json_option
 @click.pass_obj
-def status(config: Path | None, as_json: bool) -> None:
+def status(given: Given, as_json: bool) -> None:
     """Show devices, queue and problems. Whatever went wrong comes with what helps."""
-    document = Client(load_settings(config)).status()
+    document = Client(load_settings(given)).status()
     if as_json:
         print_json(document)
         return
@@ -30,15 +31,15 @@ def status(config: Path | None, as_json: bool) -> None:
 
 @click.command()
 @click.option("--state", type=click.Choice([state.value for state in JobState]), help="Only jobs in this state.")
-@click.option("-p", "--pipeline", help="Only jobs of this pipeline.")
+@click.option("-p", "--pipeline", shell_complete=completing.pipelines, help="Only jobs of this pipeline.")
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most so many, the newest."
 )
 @json_option
 @click.pass_obj
-def jobs(config: Path | None, state: str | None, pipeline: str | None, limit: int, as_json: bool) -> None:
+def jobs(given: Given, state: str | None, pipeline: str | None, limit: int, as_json: bool) -> None:
     """List jobs, oldest first."""
-    listed = Client(load_settings(config)).jobs(state, pipeline, limit)
+    listed = Client(load_settings(given)).jobs(state, pipeline, limit)
     if as_json:
         print_json(listed)
         return
@@ -50,9 +51,9 @@ def jobs(config: Path | None, state: str | None, pipeline: str | None, limit: in
 @click.option("--so-far", is_flag=True, help="Merge what has been answered so far, and print that result.")
 @json_option
 @click.pass_obj
-def show(config: Path | None, job: int, so_far: bool, as_json: bool) -> None:
+def show(given: Given, job: int, so_far: bool, as_json: bool) -> None:
     """Show one JOB. Its video, its windows, what failed and why, where its result lies."""
-    settings = load_settings(config)
+    settings = load_settings(given)
     client = Client(settings)
     if so_far:
         result = client.result_so_far(job)

@@ -6,22 +6,25 @@ from pathlib import Path
 
 import click
 
+from vlmd.cli import completing
 from vlmd.cli.client import Client
 from vlmd.cli.words import json_option, print_json
-from vlmd.config import load_settings
+from vlmd.config import Given, load_settings
 
-job_argument = click.argument("job", type=click.IntRange(min=1))
+job_argument = click.argument("job", type=click.IntRange(min=1), shell_complete=completing.jobs)
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("-p", "--pipeline", help="The pipeline. [default: inbox.default_pipeline]")
+@click.option(
+    "-p", "--pipeline", shell_complete=completing.pipelines, help="The pipeline. [default: inbox.default_pipeline]"
+)
 @click.option("--next", "first", is_flag=True, help="Put it at the front of the queue.")
 @json_option
 @click.pass_obj
-def submit(config: Path | None, path: Path, pipeline: str | None, first: bool, as_json: bool) -> None:
+def submit(given: Given, path: Path, pipeline: str | None, first: bool, as_json: bool) -> None:
     """Register the video PATH where it lies; it is not copied."""
-    job = Client(load_settings(config)).submit(path.absolute(), pipeline, first)
+    job = Client(load_settings(given)).submit(path.absolute(), pipeline, first)
     _say(job, f"job {job}: registered; `vlmd show {job}` tells how it goes", as_json)
 
 
@@ -30,9 +33,9 @@ def submit(config: Path | None, path: Path, pipeline: str | None, first: bool, a
 @click.option("--fresh", is_flag=True, help="Ask every window again, also those that were answered.")
 @json_option
 @click.pass_obj
-def retry(config: Path | None, job: int, fresh: bool, as_json: bool) -> None:
+def retry(given: Given, job: int, fresh: bool, as_json: bool) -> None:
     """Take up an ended JOB again. What was answered is kept."""
-    Client(load_settings(config)).act(job, "retry", {"fresh": fresh})
+    Client(load_settings(given)).act(job, "retry", {"fresh": fresh})
     _say(job, f"job {job}: queued again", as_json)
 
 
@@ -40,9 +43,9 @@ def retry(config: Path | None, job: int, fresh: bool, as_json: bool) -> None:
 @job_argument
 @json_option
 @click.pass_obj
-def cancel(config: Path | None, job: int, as_json: bool) -> None:
+def cancel(given: Given, job: int, as_json: bool) -> None:
     """End JOB without a result. What was answered is kept for a retry."""
-    Client(load_settings(config)).act(job, "cancel")
+    Client(load_settings(given)).act(job, "cancel")
     _say(job, f"job {job}: cancelled", as_json)
 
 
@@ -50,9 +53,9 @@ def cancel(config: Path | None, job: int, as_json: bool) -> None:
 @job_argument
 @json_option
 @click.pass_obj
-def merge(config: Path | None, job: int, as_json: bool) -> None:
+def merge(given: Given, job: int, as_json: bool) -> None:
     """Write JOB's result anew. From its stored answers, with the gap and labels configured now; needs no GPU."""
-    Client(load_settings(config)).act(job, "merge")
+    Client(load_settings(given)).act(job, "merge")
     _say(job, f"job {job}: its result is written anew", as_json)
 
 

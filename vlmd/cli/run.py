@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import sys
-from pathlib import Path
 
 import click
 
@@ -14,7 +13,7 @@ from vlmd import log
 from vlmd.cli.client import Client
 from vlmd.cli.errors import Unavailable, sentence
 from vlmd.cli.progress import Watcher
-from vlmd.config import Settings, load_settings
+from vlmd.config import Given, Settings, load_settings
 from vlmd.store import reader
 from vlmd.supervisor.daemon import Daemon
 from vlmd.supervisor.fleet.fleet import NoWorkers
@@ -27,23 +26,23 @@ _PROGRESS_SECONDS = 2.0
 @click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only, show no progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every window too.")
 @click.pass_obj
-def run(config: Path | None, once: bool, quiet: bool, verbose: bool) -> None:
+def run(given: Given, once: bool, quiet: bool, verbose: bool) -> None:
     """Run the daemon. It ends when told to (SIGTERM, Ctrl-C); a second signal ends it at once."""
-    settings = load_settings(config)
+    settings = load_settings(given)
     log.to_stderr(logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO)
     watched = os.isatty(2) and not quiet
     try:
-        asyncio.run(_run(settings, once, watched))
+        asyncio.run(_run(settings, given, once, watched))
     except* NoWorkers as group:
         raise Unavailable(f"no worker can run: {sentence(group)}") from None
     if once:
         _report(settings)
 
 
-async def _run(settings: Settings, once: bool, watched: bool) -> None:
+async def _run(settings: Settings, given: Given, once: bool, watched: bool) -> None:
     watcher = asyncio.create_task(_progress(settings)) if watched else None
     try:
-        await Daemon(settings, once=once).run()
+        await Daemon(settings, once=once, reload=lambda: load_settings(given)).run()
     finally:
         if watcher is not None:
             watcher.cancel()

@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
+from vlmd.cli import completing
 from vlmd.cli.words import clock, json_option, print_json
-from vlmd.config import Settings, load_settings
+from vlmd.config import Given, Settings, load_settings
 from vlmd.core.errors import UsageError, VlmdError
 from vlmd.core.messages import WindowAnswered
 from vlmd.core.names import shown
@@ -20,16 +21,16 @@ from vlmd.supervisor.trial import Trial
 
 
 @click.command(name="try")
-@click.argument("pipeline")
+@click.argument("pipeline", shell_complete=completing.pipelines)
 @click.argument("video", type=click.Path(path_type=Path))
 @click.option(
     "--windows", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many windows."
 )
 @json_option
 @click.pass_obj
-def trial(config: Path | None, pipeline: str, video: Path, count: int, as_json: bool) -> None:
+def trial(given: Given, pipeline: str, video: Path, count: int, as_json: bool) -> None:
     """Ask PIPELINE about a bit of VIDEO. Windows are spread evenly; nothing is queued or stored."""
-    settings = load_settings(config)
+    settings = load_settings(given)
     settings.require_runnable()
     if pipeline not in settings.pipelines:
         raise UsageError(f"there is no pipeline {pipeline!r}; there is {', '.join(sorted(settings.pipelines))}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
@@ -23,6 +23,12 @@ _MOST_DAYS = 36_500
 _DEVICE = re.compile(r"cpu|cuda:(0|[1-9][0-9]*)|GPU-[0-9A-Fa-f-]+")
 
 
+class Anchored(NamedTuple):
+    """Marks keys whose relative paths count from the folder of what sets them; `words` are no paths."""
+
+    words: frozenset[str] = frozenset()
+
+
 def _absolute(value: object, info: ValidationInfo) -> Path:
     """`value` with `~` expanded; a relative path counts from the folder of the config file."""
     if isinstance(value, Path):
@@ -35,8 +41,16 @@ def _absolute(value: object, info: ValidationInfo) -> Path:
         expanded = Path(value).expanduser()
     except RuntimeError as error:
         raise ValueError(f'nobody knows which folder "{value.split("/")[0]}" is; write the path out') from error
-    folder = (info.context or {}).get("folder") or Path.cwd()
-    return Path(os.path.normpath(os.path.join(folder, expanded)))
+    if not expanded.is_absolute():
+        expanded = ((info.context or {}).get("folder") or _current_folder()) / expanded
+    return Path(os.path.normpath(expanded))
+
+
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise ValueError("the current folder is gone, and the path counts from it; write the path out") from error
 
 
 def _model_path(value: object, info: ValidationInfo) -> str:
@@ -128,8 +142,8 @@ def _is_address(value: str) -> bool:
         return False
 
 
-AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
-ModelPath = Annotated[str, BeforeValidator(_model_path)]
+AbsolutePath = Annotated[Path, BeforeValidator(_absolute), Anchored()]
+ModelPath = Annotated[str, BeforeValidator(_model_path), Anchored(frozenset({DEMO_MODEL}))]
 Name = Annotated[str, AfterValidator(_name)]
 Hook = Annotated[str | tuple[str, ...], PlainValidator(_hook)]
 Globs = Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], Field(strict=False)]

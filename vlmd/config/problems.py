@@ -1,20 +1,18 @@
-"""What is wrong with a config, one sentence a mistake, each beginning with its dotted path."""
+"""What is wrong with a config: one sentence a mistake, which reads on after the key's dotted path."""
 
 from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
-from typing import Any, get_args
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from vlmd.config.settings import Settings
+from vlmd.config.keys import dotted, known_keys, written
 
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST_SHOWN = 60
 
 _EXPECTED: dict[str, str] = {
@@ -37,13 +35,21 @@ _EXPECTED: dict[str, str] = {
 """What was expected, by pydantic's name of the mistake; filled in with the mistake's own bounds."""
 
 
-def explain(error: ValidationError) -> list[str]:
+class Problem(NamedTuple):
+    keys: tuple[int | str, ...]
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{dotted(self.keys)}: {self.sentence}"
+
+
+def explain(error: ValidationError) -> list[Problem]:
     """One line for every mistake pydantic found; a default that only follows from another mistake is none."""
     found = error.errors(include_url=False)
-    return [_sentence(details) for details in found if details["type"] != "default_factory_not_called"]
+    return [_problem(details) for details in found if details["type"] != "default_factory_not_called"]
 
 
-def unresolved_names(data: Mapping[str, Any]) -> list[str]:
+def unresolved_names(data: Mapping[str, Any]) -> list[Problem]:
     """Names in `data` of models and pipelines that it does not hold.
 
     Looks at the raw data, so that these mistakes are told together with all others.
@@ -65,18 +71,18 @@ def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _unresolved(where: tuple[str, ...], name: str, section: str, known: Iterable[str]) -> str:
+def _unresolved(where: tuple[str, ...], name: str, section: str, known: Iterable[str]) -> Problem:
     there = sorted(known)
     hint = f"there are: {', '.join(there)}" if there else f"there is no [{section}.…] section at all"
-    return f"{_dotted(where)}: there is no [{section}.{_key(name)}] section; {_nearest(name, there) or hint}"
+    return Problem(where, f"there is no [{section}.{written(name)}] section; {nearest(name, there) or hint}")
 
 
-def _sentence(details: ErrorDetails) -> str:
+def _problem(details: ErrorDetails) -> Problem:
     loc = details["loc"]
     if loc[-1] == "[key]":
         loc = loc[:-1]
     describe = _SPECIAL.get(details["type"], _expected)
-    return f"{_dotted(loc)}: {describe(details)}"
+    return Problem(loc, describe(details))
 
 
 def _expected(details: ErrorDetails) -> str:
@@ -108,8 +114,8 @@ def _missing(details: ErrorDetails) -> str:
 
 def _unknown_key(details: ErrorDetails) -> str:
     *section, key = details["loc"]
-    known = _known_keys(section)
-    return f"there is no such key; {_nearest(str(key), known) or 'known here: ' + ', '.join(known)}"
+    known = known_keys(section)
+    return f"there is no such key; {nearest(str(key), known) or 'known here: ' + ', '.join(known)}"
 
 
 _SPECIAL: dict[str, Callable[[ErrorDetails], str]] = {
@@ -120,36 +126,9 @@ _SPECIAL: dict[str, Callable[[ErrorDetails], str]] = {
 }
 
 
-def _nearest(name: str, known: Iterable[str]) -> str | None:
+def nearest(name: str, known: Iterable[str]) -> str | None:
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"did you mean {near[0]}?" if near else None
-
-
-def _known_keys(section: Iterable[int | str]) -> list[str]:
-    """The keys of the section at this path; models and pipelines have a name of the user's in theirs."""
-    model: type[BaseModel] = Settings
-    for part in section:
-        field = next((f for name, f in model.model_fields.items() if part in (name, f.alias)), None)
-        model = _section_type(field.annotation) or model if field else model
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _section_type(annotation: Any) -> type[BaseModel] | None:
-    """The section a field holds, itself or by name."""
-    found = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
-    return next((kind for kind in found if issubclass(kind, BaseModel)), None)
-
-
-def _dotted(loc: Iterable[int | str]) -> str:
-    path = ""
-    for part in loc:
-        path += f"[{part}]" if isinstance(part, int) else f"{'.' if path else ''}{_key(part)}"
-    return path
-
-
-def _key(name: str) -> str:
-    """`name` as TOML writes it: quoted where it must be."""
-    return name if _BARE_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
 def _shown(value: object) -> str:

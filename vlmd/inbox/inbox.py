@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from vlmd.clock import now_ms
-from vlmd.config import Settings
+from vlmd.config import Live, Settings
 from vlmd.core import names
 from vlmd.core.errors import Code, MediaError
 from vlmd.core.video import FileIdentity, FileRef
@@ -29,7 +29,7 @@ _AT_ONCE = 200
 """Files that are taken in one transaction."""
 _SHOWN = 100
 _CONFIG_REFUSALS = [Code.UNKNOWN_PIPELINE, Code.NO_PIPELINE, Code.TOO_LARGE, Code.UNREADABLE]
-"""Refusals that another configuration, or other permissions, may lift: looked at again when the daemon starts."""
+"""Refusals that another configuration, or other permissions, may lift: looked at again at every start and reload."""
 
 Voided = Callable[[list[int]], Awaitable[None]]
 """Called with jobs that ended because their file changed."""
@@ -38,21 +38,28 @@ Voided = Callable[[list[int]], Awaitable[None]]
 class Inbox:
     """Turns files that lie in the inbox into jobs, each exactly once."""
 
-    def __init__(self, settings: Settings, store: Store, wake: Callable[[], None], voided: Voided) -> None:
-        self._settings = settings
-        self._root = os.fsencode(settings.paths.inbox)
+    def __init__(self, live: Live, store: Store, wake: Callable[[], None], voided: Voided) -> None:
+        self._live = live
+        self._root = os.fsencode(live.now.paths.inbox)
         self._store = store
         self._wake = wake
         self._voided = voided
-        self._settling = Settling(settings.inbox.settle_seconds)
+        self._settling = Settling(live.now.inbox.settle_seconds)
         self._known: dict[bytes, FileIdentity] = {}
         self._refused: set[bytes] = set()
         self._watch = Watch(self._root)
+        self._begun = False
+        """What is known of the files was read under the settings as they are now."""
         self.ignored = 0
         self.problem: str | None = None
         self.looks = 0
         self.readable = False
         """The last look saw the inbox."""
+
+    @property
+    def _settings(self) -> Settings:
+        """As they are now."""
+        return self._live.now
 
     @property
     def settling(self) -> list[str]:
@@ -68,15 +75,26 @@ class Inbox:
         return {names.shown(os.path.relpath(path, self._root)): seconds for path, seconds in growing.items()}
 
     async def run(self) -> None:
-        await self._store.write(files.forget_refusals, _CONFIG_REFUSALS, now_ms())
-        self._known = await self._store.write(files.known)
-        self._refused = await self._store.write(files.refused, self._root)
         try:
             while True:
+                if not self._begun:
+                    await self._begin()
                 await self.look()
                 await self._pause()
         finally:
             self._watch.stop()
+
+    def reload(self) -> None:
+        """The settings have changed: look again, also at what was refused under the old ones."""
+        self._begun = False
+        self._watch.changed.set()
+
+    async def _begin(self) -> None:
+        self._begun = True
+        self._settling.quiet = self._settings.inbox.settle_seconds
+        await self._store.write(files.forget_refusals, _CONFIG_REFUSALS, now_ms())
+        self._known = await self._store.write(files.known)
+        self._refused = await self._store.write(files.refused, self._root)
 
     async def look(self) -> None:
         """One rescan: whatever has settled gets its job, or its refusal."""

@@ -23,7 +23,7 @@ class Settling:
     """
 
     def __init__(self, quiet: float) -> None:
-        self._quiet = quiet
+        self.quiet = quiet
         self._since: dict[bytes, _Watched] = {}
 
     def observe(self, seen: Iterable[Seen], now: float) -> list[Seen]:
@@ -33,7 +33,7 @@ class Settling:
         for entry in seen:
             known = before.get(entry.path) or _Watched(entry, now, now)
             since = known.since if known.entry.identity == entry.identity else now
-            if now - since >= self._quiet:
+            if now - since >= self.quiet:
                 settled.append(entry)
             self._since[entry.path] = _Watched(entry, since, known.first)
         return settled

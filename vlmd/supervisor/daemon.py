@@ -6,18 +6,16 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from vlmd.clock import now_ms
-from vlmd.config import Settings
-from vlmd.core.errors import VlmdError
-from vlmd.core.messages import ModelSpec
+from vlmd.config import Live, Settings
 from vlmd.store import Store, windows
 from vlmd.supervisor.api.server import Api
 from vlmd.supervisor.devices.discovery import discover
 from vlmd.supervisor.devices.nvml import Nvml
-from vlmd.supervisor.folders import make_alike
-from vlmd.supervisor.models import model_spec
+from vlmd.supervisor.folders import make_folders
+from vlmd.supervisor.models import model_specs
 from vlmd.supervisor.notify import Heartbeat, Manager
 from vlmd.supervisor.parts import Parts, wire
 from vlmd.supervisor.process import python
@@ -29,10 +27,19 @@ _DONE_CHECK_SECONDS = 0.2
 
 
 class Daemon:
-    """`run` is its life: it returns when the daemon was told to stop, or, with `once`, when all is done."""
+    """`run` is its life: it returns when the daemon was told to stop, or, with `once`, when all is done.
 
-    def __init__(self, settings: Settings, once: bool = False, worker_command: Sequence[str] = WORKER_COMMAND) -> None:
-        self._settings = settings
+    `reload` reads the settings again, at a SIGHUP or by request.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        once: bool = False,
+        worker_command: Sequence[str] = WORKER_COMMAND,
+        reload: Callable[[], Settings] | None = None,
+    ) -> None:
+        self._live = Live(settings, reload)
         self._once = once
         self._worker_command = worker_command
         self._manager = Manager(os.environ)
@@ -40,15 +47,15 @@ class Daemon:
 
     async def run(self) -> None:
         """Raises `ConfigError`, `StoreError`, or `NoWorkers` where it cannot (go on to) do anything."""
-        settings = self._settings
+        settings = self._live.now
         settings.require_runnable()
-        _make_folders(settings)
+        make_folders(settings)
         store = await Store.open(settings.paths.database)
         try:
             nvml = Nvml()
             devices = await discover(settings.devices, os.environ, nvml)
-            models = await asyncio.to_thread(_model_specs, settings)
-            parts = wire(settings, store, models, devices, nvml, self._worker_command)
+            models = await asyncio.to_thread(model_specs, settings)
+            parts = wire(self._live, store, models, devices, nvml, self._worker_command)
             await _recover(parts)
             await self._serve(parts)
         except BaseException:
@@ -60,7 +67,14 @@ class Daemon:
     async def _serve(self, parts: Parts) -> None:
         """Run every part until told to stop. A part that fails takes the daemon down: half a daemon helps nobody."""
         self._listen_to_signals(parts)
-        serving = (Api(parts), Heartbeat(self._manager, parts), parts.health, parts.keeper, parts.hooks)
+        serving = (
+            Api(parts),
+            Heartbeat(self._manager, parts),
+            parts.health,
+            parts.keeper,
+            parts.hooks,
+            parts.reloading,
+        )
         running = (*serving, parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -77,12 +91,13 @@ class Daemon:
     async def _stop(self, parts: Parts, fleet: asyncio.Task[None]) -> None:
         """Let the workers finish the batches in hand, then write what they said."""
         logger.info("stopping: workers finish the batch in hand")
-        self._manager.stopping(self._settings.limits.stop_seconds)
+        patience = self._live.now.limits.stop_seconds
+        self._manager.stopping(patience)
         parts.planner.stop()
         parts.fleet.stop()
-        done, _ = await asyncio.wait([fleet], timeout=self._settings.limits.stop_seconds)
+        done, _ = await asyncio.wait([fleet], timeout=patience)
         if not done:
-            logger.warning("workers did not end within %.0f s; killed", self._settings.limits.stop_seconds)
+            logger.warning("workers did not end within %.0f s; killed", patience)
             parts.fleet.kill("the daemon had to stop")
             parts.store.give_up()
             await asyncio.wait([fleet])
@@ -92,6 +107,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop, parts)
+        loop.add_signal_handler(signal.SIGHUP, parts.reloading.ask)
 
     def _told_to_stop(self, parts: Parts) -> None:
         """Once: end in order. Twice: at once; everything acknowledged is on disk already."""
@@ -132,26 +148,3 @@ async def _why_nothing_moves(parts: Parts) -> str | None:
     if inbox.looks == 0 or inbox.settling or not await parts.store.write(windows.only_windows_left):
         return None
     return parts.fleet.why_nothing_moves({job.model for job in await parts.store.write(windows.open_jobs)})
-
-
-def _model_specs(settings: Settings) -> Mapping[str, ModelSpec]:
-    """Every model a pipeline uses; reads their files."""
-    cache = settings.paths.state / "model-digests.json"
-    used = {pipeline.model for pipeline in settings.pipelines.values()}
-    return {
-        name: model_spec(name, model, settings.devices.threads, cache)
-        for name, model in settings.models.items()
-        if name in used
-    }
-
-
-def _make_folders(settings: Settings) -> None:
-    paths = settings.paths
-    try:
-        paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (paths.results, paths.inbox):
-            folder.mkdir(parents=True, exist_ok=True)
-        for name in settings.pipelines:
-            make_alike(paths.inbox / name, paths.inbox)
-    except OSError as error:
-        raise VlmdError(f"cannot make {error.filename}: {error.strerror}; change [paths] in config.toml") from error

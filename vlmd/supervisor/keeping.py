@@ -9,7 +9,7 @@ import time
 import msgspec
 
 from vlmd.clock import now_ms
-from vlmd.config import Settings
+from vlmd.config import Live
 from vlmd.core.retention import DAY_MS, clock_is_steady, cutoffs
 from vlmd.store import Store, wholeness
 from vlmd.store.retention import Forgotten
@@ -33,8 +33,8 @@ class Kept(msgspec.Struct, frozen=True):
 class Keeper:
     """Forgets by itself once a day, and when it is told to."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._settings = settings
+    def __init__(self, live: Live, store: Store) -> None:
+        self._live = live
         self._store = store
         self._busy = asyncio.Lock()
 
@@ -53,7 +53,7 @@ class Keeper:
     async def forget(self) -> Kept:
         """Forget now what has been kept long enough."""
         async with self._busy:
-            sweep = Sweep(self._store, self._settings.paths.database, cutoffs(self._settings.retention, now_ms()))
+            sweep = Sweep(self._store, self._live.now.paths.database, cutoffs(self._live.now.retention, now_ms()))
             done = await sweep.run()
         if any(msgspec.structs.astuple(done)):
             logger.info("forgotten: %s", described(done))
@@ -61,11 +61,11 @@ class Keeper:
 
     async def expected(self) -> Forgotten:
         """What would be forgotten now."""
-        found = cutoffs(self._settings.retention, now_ms())
-        return await asyncio.to_thread(expected, self._settings.paths.database, found)
+        found = cutoffs(self._live.now.retention, now_ms())
+        return await asyncio.to_thread(expected, self._live.now.paths.database, found)
 
     async def _tend(self) -> None:
-        await asyncio.to_thread(wholeness.check, self._settings.paths.database)
+        await asyncio.to_thread(wholeness.check, self._live.now.paths.database)
         await self.forget()
 
 

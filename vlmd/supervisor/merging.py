@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vlmd.clock import now_ms
-from vlmd.config import Settings
+from vlmd.config import Live, Settings
 from vlmd.config.settings import PipelineSettings
 from vlmd.core.errors import Code, Failure, MediaError, Problem
 from vlmd.core.messages import Merged, MergeFailed, MergeJob
@@ -51,14 +51,19 @@ class _Delay:
 class Mergers:
     """Merges jobs, a few at a time, oldest first."""
 
-    def __init__(self, settings: Settings, store: Store, changed: Callable[[], None]) -> None:
-        self._settings = settings
+    def __init__(self, live: Live, store: Store, changed: Callable[[], None]) -> None:
+        self._live = live
         self._store = store
         self._changed = changed
-        self._mount = mount_of(settings.paths.results)
+        self._mount = mount_of(live.now.paths.results)
         self._delayed: dict[int, _Delay] = {}
         self._publishing: set[int] = set()
         self._pool = Pool(_AT_ONCE, self._due, self._merge)
+
+    @property
+    def _settings(self) -> Settings:
+        """As they are now."""
+        return self._live.now
 
     def wake(self) -> None:
         """There may be jobs to merge."""

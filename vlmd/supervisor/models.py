@@ -11,12 +11,12 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from vlmd.config import ModelSettings
+from vlmd.config import ModelSettings, Settings
 from vlmd.core.errors import ConfigError
 from vlmd.core.memory import Stored, weight_bytes
 from vlmd.core.messages import ModelSpec
@@ -30,9 +30,20 @@ _LARGEST_HEADER = 100_000_000
 """Of a safetensors file, in bytes, as its format has it."""
 
 
+def model_specs(settings: Settings, known: Collection[str] = ()) -> dict[str, ModelSpec]:
+    """Every model a pipeline uses, but for those that are known; reads their files."""
+    cache = settings.paths.state / "model-digests.json"
+    used = {pipeline.model for pipeline in settings.pipelines.values()}
+    return {
+        name: model_spec(name, model, settings.devices.threads, cache)
+        for name, model in settings.models.items()
+        if name in used and name not in known
+    }
+
+
 def model_spec(name: str, settings: ModelSettings, threads: int, cache: Path) -> ModelSpec:
     """Everything a worker has to know of a model. Raises `ConfigError` when its folder is not a checkpoint."""
-    folder = demo_folder() if settings.is_demo else Path(settings.path)
+    folder = _folder(settings)
     family = _architecture(name, folder)
     return ModelSpec(
         name=name,
@@ -44,6 +55,15 @@ def model_spec(name: str, settings: ModelSettings, threads: int, cache: Path) ->
         threads=threads,
         weight_bytes=weight_bytes(_stored(folder), settings.precision),
     )
+
+
+def check_model(name: str, settings: ModelSettings) -> None:
+    """Raises `ConfigError` when the model's folder is not a checkpoint; reads next to nothing."""
+    _architecture(name, _folder(settings))
+
+
+def _folder(settings: ModelSettings) -> Path:
+    return demo_folder() if settings.is_demo else Path(settings.path)
 
 
 def demo_folder() -> Path:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from vlmd.config import Settings
+from vlmd.config import Live, Settings
 from vlmd.core.errors import Problem
 from vlmd.core.messages import ModelSpec
 from vlmd.inbox import Inbox
@@ -19,11 +19,12 @@ from vlmd.supervisor.keeping import Keeper
 from vlmd.supervisor.merging import Mergers
 from vlmd.supervisor.metrics import Metrics
 from vlmd.supervisor.planning import Planner
+from vlmd.supervisor.reloading import Reloading
 
 
 @dataclass(frozen=True)
 class Parts:
-    settings: Settings
+    live: Live
     store: Store
     devices: Sequence[Device]
     nvml: Nvml
@@ -38,7 +39,13 @@ class Parts:
     changed: Callable[[], None]
     """Something moved: every part looks whether that is work for it."""
     voided: Callable[[list[int]], Awaitable[None]]
-    """These jobs ended because their file changed: workers leave them."""
+    """These jobs ended, or begin anew: workers leave them."""
+    reloading: Reloading
+
+    @property
+    def settings(self) -> Settings:
+        """As they are now."""
+        return self.live.now
 
     def problems(self) -> list[Problem]:
         """What keeps some part waiting just now."""
@@ -47,9 +54,9 @@ class Parts:
 
 
 def wire(
-    settings: Settings,
+    live: Live,
     store: Store,
-    models: Mapping[str, ModelSpec],
+    models: dict[str, ModelSpec],
     devices: Sequence[Device],
     nvml: Nvml,
     worker_command: Sequence[str],
@@ -66,13 +73,14 @@ def wire(
         for job in jobs:
             fleet.cancel(job)
 
-    planner = Planner(settings, store, models, changed)
+    planner = Planner(live, store, models, changed)
     metrics = Metrics(device.name for device in devices)
-    fleet = Fleet(settings, store, models, devices, nvml, worker_command, changed, metrics)
+    fleet = Fleet(live.now, store, models, devices, nvml, worker_command, changed, metrics)
     health = Health(devices, nvml, fleet.park)
-    mergers = Mergers(settings, store, changed)
-    hooks = Hooks(settings, store, metrics)
-    inbox = Inbox(settings, store, changed, voided)
-    keeper = Keeper(settings, store)
+    mergers = Mergers(live, store, changed)
+    hooks = Hooks(live.now, store, metrics)
+    inbox = Inbox(live, store, changed, voided)
+    keeper = Keeper(live, store)
+    reloading = Reloading(live, models, planner, fleet, inbox, changed)
     queue = (planner, fleet, health, mergers, inbox)
-    return Parts(settings, store, devices, nvml, *queue, metrics, hooks, keeper, changed, voided)
+    return Parts(live, store, devices, nvml, *queue, metrics, hooks, keeper, changed, voided, reloading)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from vlmd.clock import now_ms
-from vlmd.config import Settings
+from vlmd.config import Live, Settings
 from vlmd.config.settings import PipelineSettings
 from vlmd.core.errors import Code, Failure, MediaError, Problem
 from vlmd.core.messages import ModelSpec
@@ -56,10 +56,8 @@ def make_recipe(pipeline: PipelineSettings, model: ModelSpec, frame_edge: int) -
 class Planner:
     """Indexes and plans jobs, a few at a time, first things first."""
 
-    def __init__(
-        self, settings: Settings, store: Store, models: Mapping[str, ModelSpec], changed: Callable[[], None]
-    ) -> None:
-        self._settings = settings
+    def __init__(self, live: Live, store: Store, models: Mapping[str, ModelSpec], changed: Callable[[], None]) -> None:
+        self._live = live
         self._store = store
         self._models = models
         self._changed = changed
@@ -74,6 +72,11 @@ class Planner:
         """Progress of the jobs being indexed."""
         self.sandbox_missing: list[str] = []
         """What this kernel could not give to the last decoder's sandbox."""
+
+    @property
+    def _settings(self) -> Settings:
+        """As they are now."""
+        return self._live.now
 
     def recipe(self, pipeline: str) -> Recipe | None:
         """The recipe of a configured pipeline; None for one that is not configured (any more)."""
@@ -92,16 +95,23 @@ class Planner:
         failure = self._exhausted
         return [] if failure is None else [Problem("no video can be indexed", failure.reason, failure.remedy)]
 
-    async def adopt(self) -> None:
-        """At start: jobs whose question changed with the configuration are planned again; valid answers stay."""
+    async def adopt(self) -> list[int]:
+        """Jobs whose question changed with the configuration are planned again; valid answers stay.
+
+        Returns the jobs that workers have to leave.
+        """
+        changed = []
         for job in await self._store.write(jobs.unfinished):
             recipe = self.recipe(job.pipeline)
             if recipe is None:
                 reason = f"pipeline {job.pipeline} is not configured any more"
                 await self._store.write(jobs.fail, job.id, Failure(Code.UNKNOWN_PIPELINE, reason), now_ms())
+                changed.append(job.id)
             elif job.state in ("waiting", "queued", "running") and self._asks_otherwise(job, recipe):
                 logger.info("what is asked of it has changed; planned again", extra=about(job=job.id))
                 await self._store.write(jobs.replan, job.id, now_ms())
+                changed.append(job.id)
+        return changed
 
     async def run(self) -> None:
         await self._pool.run()
@@ -129,19 +139,22 @@ class Planner:
             self._changed()
 
     async def _index_and_plan(self, job: jobs.IndexingJob) -> None:
+        settings = self._settings
         recipe = self.recipe(job.pipeline)
         if recipe is None:
             raise MediaError(Code.UNKNOWN_PIPELINE, f"pipeline {job.pipeline} is not configured")
         loop = asyncio.get_running_loop()
         index = await loop.run_in_executor(self._threads, self._index, job)
         self._exhausted = None
-        plan = self._settings.pipelines[job.pipeline].window.plan()
-        windows = await asyncio.to_thread(plan_windows, index, plan, self._settings.limits.max_windows)
+        plan = settings.pipelines[job.pipeline].window.plan()
+        windows = await asyncio.to_thread(plan_windows, index, plan, settings.limits.max_windows)
         self._crashes.pop(job.id, None)
         state = await self._store.write(jobs.plan, job.id, jobs.Plan(index, recipe, windows, plan), now_ms())
         if state is not None:
             seconds = index.facts.duration_ms / 1000
             logger.debug("%.1f s, %d windows, %s", seconds, len(windows), state, extra=about(job=job.id))
+        if settings is not self._settings:  # a reload came by while the video was read
+            await self.adopt()
 
     def _index(self, job: jobs.IndexingJob) -> VideoIndex:
         """Runs in a thread that outlives the decoder it starts."""

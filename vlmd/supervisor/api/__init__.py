@@ -7,4 +7,5 @@ metrics     the same for a monitoring system
 health      is it well, is it ready
 devices     pausing, draining and resuming them
 jobs        jobs, and `verbs`, what can be done to them
+reload      the settings, read again
 """

@@ -21,13 +21,12 @@ class Verbs:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._store = parts.store
-        self._settings = parts.settings
 
     async def submit(self, path: str, pipeline: str | None, first: bool) -> int:
         """Register a file where it lies; the same file in the same pipeline keeps an unfinished job it has."""
-        pipeline = pipeline or self._settings.inbox.default_pipeline
-        if pipeline is None or pipeline not in self._settings.pipelines:
-            known = ", ".join(sorted(self._settings.pipelines))
+        pipeline = pipeline or self._parts.settings.inbox.default_pipeline
+        if pipeline is None or pipeline not in self._parts.settings.pipelines:
+            known = ", ".join(sorted(self._parts.settings.pipelines))
             raise UsageError(f"there is no pipeline {pipeline!r}; there is {known}")
         raw = os.fsencode(path)
         if not os.path.isabs(raw):

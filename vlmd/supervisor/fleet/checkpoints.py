@@ -25,7 +25,7 @@ class Checkpoints:
     def __init__(self, store: Store, committed: Committed, failure_limit: int) -> None:
         self._store = store
         self._committed = committed
-        self._failure_limit = failure_limit
+        self.failure_limit = failure_limit
         self._waiting: asyncio.Queue[windows.Delivery] = asyncio.Queue()
 
     def put(self, delivery: windows.Delivery) -> None:
@@ -50,7 +50,7 @@ class Checkpoints:
             answer = delivery.answer
             logger.error("%s: %s", failure.code, failure.reason, extra=_ids(delivery))
             await self._store.write(
-                windows.fail, answer.lease, answer.window, failure, True, self._failure_limit, now_ms()
+                windows.fail, answer.lease, answer.window, failure, True, self.failure_limit, now_ms()
             )
         for delivery in accepted:
             logger.debug("answered %.1f s after its lease", delivery.since_lease_ms / 1000, extra=_ids(delivery))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vlmd.clock import now_ms
-from vlmd.config import Settings
+from vlmd.config import LimitSettings, Settings
 from vlmd.core.errors import Code, Failure, UsageError, VlmdError
 from vlmd.core.messages import LeaseEnded, ModelSpec, Ready, WindowAnswered, WindowFailed
 from vlmd.log import about
@@ -76,7 +76,13 @@ class Fleet:
             for device in devices
         ]
         self._giver = Giver(limits, store, models, self.slots)
-        self._watch_seconds = min(_WATCH_SECONDS, min(limits.load_seconds, limits.progress_seconds) / 4)
+
+    def reload(self, limits: LimitSettings) -> None:
+        """Other limits count from now on; how often a start may fail stays as it was."""
+        self._limits = self._giver.limits = limits
+        self.checkpoints.failure_limit = limits.window_failures
+        for slot in self.slots:
+            slot.patience.limit(limits.load_seconds, limits.progress_seconds)
 
     async def run(self) -> None:
         """Until every worker is stopped. Raises `NoWorkers` when all are parked."""
@@ -170,7 +176,7 @@ class Fleet:
     async def _watch(self, lives: Sequence[asyncio.Task[None]]) -> None:
         """Look for workers without progress, often enough for the shortest limit."""
         while True:
-            await asyncio.sleep(self._watch_seconds)
+            await asyncio.sleep(min(_WATCH_SECONDS, min(self._limits.load_seconds, self._limits.progress_seconds) / 4))
             for slot, life in zip(self.slots, lives, strict=True):
                 await slot.check(time.monotonic())
                 if slot.stopping and slot.stuck:

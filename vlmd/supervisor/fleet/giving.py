@@ -26,7 +26,7 @@ class Giver:
     def __init__(
         self, limits: LimitSettings, store: Store, models: Mapping[str, ModelSpec], slots: Sequence[Slot]
     ) -> None:
-        self._limits = limits
+        self.limits = limits
         self._store = store
         self._models = models
         self._slots = slots
@@ -74,12 +74,12 @@ class Giver:
 
     async def _lease(self, slot: Slot, job: OpenJob, jobs: Sequence[OpenJob]) -> None:
         serving = sum(1 for other in self._slots if other.ready and other.model.name == job.model)
-        size = scheduler.lease_size(job, jobs, serving, slot.model.max_batch, self._limits.lease_windows)
-        memory = self._limits.decoder_memory_bytes // _SHARE_OF_PICTURES
+        size = scheduler.lease_size(job, jobs, serving, slot.model.max_batch, self.limits.lease_windows)
+        memory = self.limits.decoder_memory_bytes // _SHARE_OF_PICTURES
         lease = await self._store.write(windows.lease, job.id, slot.name, size, now_ms(), not slot.leases, memory)
         if lease is not None and not slot.give(self._run(lease), alone=lease.suspect):
             failure = Failure(Code.WORKER_LOST, "the worker went away before it began")
-            await self._store.write(windows.release, [lease.id], [], failure, self._limits.window_failures, now_ms())
+            await self._store.write(windows.release, [lease.id], [], failure, self.limits.window_failures, now_ms())
             self.wake()
 
     def _loadable(self, slot: Slot, jobs: Sequence[OpenJob]) -> list[OpenJob]:
@@ -100,5 +100,5 @@ class Giver:
             rotation=lease.facts.rotation,
             windows=lease.windows,
             recipe=lease.recipe,
-            limits=self._limits.for_decoder(),
+            limits=self.limits.for_decoder(),
         )

@@ -19,9 +19,13 @@ class Patience:
     """The limits, and how long a worker lately was silent between two signs of progress."""
 
     def __init__(self, load: float, progress: float) -> None:
+        self.limit(load, progress)
+        self._silences: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def limit(self, load: float, progress: float) -> None:
+        """These limits count from now on."""
         self._load = load
         self._progress = progress
-        self._silences: deque[float] = deque(maxlen=_REMEMBERED)
 
     def heard(self, silence: float) -> None:
         """A worker at work showed progress after so long."""
