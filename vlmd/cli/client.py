@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 import click
 import httpx
+import msgspec
 
 from vlmd.cli.errors import NoSuchJob, NotRunning
 from vlmd.config import Settings
 from vlmd.core.errors import UsageError, VlmdError
 from vlmd.store import reader, views
+from vlmd.tui.seen import AnswerPage
 
 T = TypeVar("T")
 _TIMEOUT_SECONDS = 60.0
@@ -22,17 +24,28 @@ _TIMEOUT_SECONDS = 60.0
 class Client:
     """The control API as functions. Raises `NotRunning`, `NoSuchJob` and `UsageError` with the daemon's sentence."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, timeout: float = _TIMEOUT_SECONDS) -> None:
         self._settings = settings
+        self._timeout = timeout
         self._http = httpx.Client(
             transport=httpx.HTTPTransport(uds=str(settings.paths.socket)),
             base_url="http://vlmd",
-            timeout=_TIMEOUT_SECONDS,
+            timeout=timeout,
         )
 
     def status(self) -> dict[str, Any]:
         status: dict[str, Any] = self._json("GET", "/v1/status")
         return status
+
+    def screen(self, jobs: int) -> dict[str, Any]:
+        """What one frame of a live screen shows, with at most so many jobs."""
+        document: dict[str, Any] = self._json("GET", "/v1/screen", params={"jobs": jobs})
+        return document
+
+    def answers(self, after: int, limit: int, job: int | None = None) -> AnswerPage:
+        """The newest answers after the one of this number, or the next ones of a job."""
+        path = "/v1/answers" if job is None else f"/v1/jobs/{job}/answers"
+        return msgspec.convert(self._json("GET", path, params={"after": after, "limit": limit}), type=AnswerPage)
 
     def jobs(self, state: str | None, pipeline: str | None, limit: int) -> list[dict[str, Any]]:
         """The newest jobs, oldest first; from the database where no daemon runs."""
@@ -78,7 +91,9 @@ class Client:
             where = self._settings.paths.socket
             raise NotRunning(f"no daemon answers at {where}; start it with `vlmd run`") from error
         except httpx.TimeoutException as error:
-            raise NotRunning(f"the daemon did not answer within {_TIMEOUT_SECONDS:.0f} s") from error
+            raise NotRunning(f"the daemon did not answer within {self._timeout:.0f} s") from error
+        if not response.headers.get("content-type", "").startswith("application/json"):
+            raise VlmdError(f"the running daemon does not know {path}; it is another version, restart it")
         body = response.json()
         if response.status_code == 404:
             raise NoSuchJob(body["error"])

@@ -3,5 +3,6 @@
 server      HTTP on a Unix socket; which groups of routes there are
 answering   what all routes share
 status      how the daemon is doing
+screen      the same for a live screen, bounded; answers as the models gave them
 jobs        jobs, and `verbs`, what can be done to them
 """

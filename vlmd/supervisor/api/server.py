@@ -14,11 +14,11 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.applications import Starlette
 
-from vlmd.supervisor.api import jobs, status
+from vlmd.supervisor.api import jobs, screen, status
 from vlmd.supervisor.api.answering import ERRORS
 from vlmd.supervisor.parts import Parts
 
-_GROUPS = (status, jobs)
+_GROUPS = (status, screen, jobs)
 
 
 class Api:

@@ -28,6 +28,7 @@ from vlmd.core.messages import (
     WindowFailed,
 )
 from vlmd.supervisor.devices.discovery import Device
+from vlmd.supervisor.fleet.rate import Rate
 from vlmd.supervisor.fleet.restart import Parked, Restarts
 from vlmd.supervisor.process import Child
 
@@ -100,6 +101,9 @@ class Slot:
     begun: set[tuple[int, int]] = field(default_factory=set)
     answered: int = 0
     tokens: int = 0
+    window_rate: Rate = field(default_factory=Rate)
+    token_rate: Rate = field(default_factory=Rate)
+    ready_at: float = 0.0
     deaths: int = 0
     progress_at: float = 0.0
     stopping: bool = False
@@ -228,12 +232,15 @@ class Slot:
                 self.begun.update(windows)
             case Ready():
                 self.ready, self.state, self.reason = message, SlotState.IDLE, None
-                self.restarts.ready(time.monotonic())
+                self.ready_at = time.monotonic()
+                self.restarts.ready(self.ready_at)
                 await self.hear(self, message)
             case WindowAnswered(lease=lease, window=window, tokens=tokens):
                 self.begun.discard((lease, window))
                 self.answered += 1
                 self.tokens += len(tokens)
+                self.window_rate.count(1, time.monotonic())
+                self.token_rate.count(len(tokens), time.monotonic())
                 await self.hear(self, message)
             case WindowFailed(lease=lease, window=window):
                 self.begun.discard((lease, window))
