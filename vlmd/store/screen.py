@@ -10,7 +10,7 @@ import msgspec
 from vlmd.core.answers import RawAnswer, Token
 from vlmd.core.states import ENDED_JOBS
 
-_BEGUN_FIRST = ("running", "merging", "indexing", "queued", "waiting")
+_BEGUN_FIRST = ("merging", "running", "indexing", "queued", "waiting")
 _LOOKED_THROUGH = 500
 """Of the newest results: how many are looked through for doubtful ones."""
 _JOBS = "SELECT jobs.*, files.path, files.origin, files.size FROM jobs JOIN files ON files.id = file_id"

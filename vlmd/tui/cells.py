@@ -26,6 +26,16 @@ def cut(text: str, width: int) -> str:
     return text[: min(kept, _MARKS_A_CELL * width)] + "…"
 
 
+def cut_middle(text: str, width: int) -> str:
+    """The same, but with its end kept: names of many files often begin alike."""
+    if cell_len(text := shown(text[:1000])) <= width or width < 8:
+        return cut(text, width)
+    tail = text[-(width // 2) :]
+    while cell_len(tail) > width // 2:
+        tail = tail[1:]
+    return cut(text, width - cell_len(tail)) + tail
+
+
 def fitted(text: Text | str, width: int, right: bool = False) -> Text:
     """Exactly `width` cells: cut, or padded on the left or right."""
     plain = text.plain if isinstance(text, Text) else text
@@ -64,14 +74,12 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h" if whole < 100 * 3600 else f"{min(whole // 86400, 9999)} d"
 
 
-def number(value: float, width: int = 5) -> str:
-    """A rate or count in at most `width` cells: 0, 0.25, 12.3, 4711, 12k."""
-    if value == 0:
-        return "0"
-    for digits in (2, 1, 0):
-        if len(text := f"{value:.{digits}f}") <= min(width, 4 if digits else width):
+def number(value: float, digits: int = 2) -> str:
+    """A rate or factor in at most five cells: 0.25, 12.3, 4711, 12k."""
+    for kept in range(digits, -1, -1):
+        if len(text := f"{value:.{kept}f}") <= 4:
             return text
-    return short_count(value, width)
+    return short_count(value, 5)
 
 
 def short_count(value: float, width: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from vlmd.core.names import shown
-from vlmd.tui.problems import Problem, problems
+from vlmd.tui.problems import Problem, by_kind, problems, unlisted
 from vlmd.tui.seen import SeenEvent
 
 
@@ -92,8 +92,8 @@ def make_frame(
         ended=[_job(job, job["summary"] and job["summary"]["events"], now) for job in document["ended"]],
         active_count=sum(count for state, count in document["jobs"].items() if state not in ENDED),
         events=list(events),
-        problems=found,
-        problem_count=len(found) + _not_sent(document),
+        problems=by_kind(found),
+        problem_count=len(found) + unlisted(document),
     )
 
 
@@ -102,21 +102,14 @@ def running_jobs(document: dict[str, Any]) -> list[int]:
     return [job["id"] for job in document["active"] if job["state"] in ("running", "merging")]
 
 
-def _not_sent(document: dict[str, Any]) -> int:
-    """Failed jobs and refused files beyond those the document lists."""
-    ends = document["open_ends"]
-    return int(ends["failed"] + ends["refused"] - len(document["failed"]) - len(document["refused"]))
-
-
 def _active(document: dict[str, Any], counts: Mapping[int, int], now: datetime.datetime) -> list[JobLine]:
-    """Unfinished jobs in the order they are worked on, so that each ends when all windows up to it are answered."""
-    lines, ahead, known = [], 0, True
+    """Unfinished jobs in the order they are worked on: each ends when all windows up to its last are answered."""
+    lines, ahead = [], 0
     for job in document["active"]:
-        known = known and job["state"] not in ("indexing", "waiting")
         ahead += job["windows"]["total"] - job["windows"]["answered"] - job["windows"]["failed"]
-        left = _ratio(ahead, document["windows_per_second"]) if known else None
-        read = document["indexing"].get(str(job["id"]))
-        lines.append(_job(job, counts.get(job["id"]), now, left, read))
+        planned = job["state"] in ("queued", "running")
+        left = _ratio(ahead, document["windows_per_second"]) if planned else None
+        lines.append(_job(job, counts.get(job["id"]), now, left, document["indexing"].get(str(job["id"]))))
     return lines
 
 
@@ -180,9 +173,7 @@ def _device(device: dict[str, Any]) -> DeviceLine:
 
 
 def _doing(device: dict[str, Any]) -> str:
-    if device["reason"]:
-        return shown(device["reason"])
-    return shown(device["stage"]) if device["state"] == "loading" else ""
+    return shown(device["stage"] if device["state"] == "loading" else device["reason"] or "")
 
 
 def _file_name(name: str) -> str:

@@ -15,16 +15,22 @@ _QUIT = Text("q quits", style="dim")
 
 
 def header(frame: Frame, width: int, trouble: str) -> list[Text]:
-    first = _ends(_title(frame), _job_counts(frame), width)
+    counts = _job_counts(frame)
+    first = _ends(_title(frame, width - cell_len(counts.plain) - 2), counts, width)
     return [first, Text(cut(trouble, width), style="bold red") if trouble else _overall(frame, width)]
 
 
-def _title(frame: Frame) -> Text:
-    facts = [f"up {cells.duration(frame.up_s)}"]
+def _title(frame: Frame, width: int) -> Text:
+    """Name and version, and as many facts as fit whole."""
+    facts = [f"  up {cells.duration(frame.up_s)}"]
     if frame.windows_per_second:
-        facts.append(f"{cells.number(frame.windows_per_second)} windows/s")
-        facts.append(f"{cells.number(frame.tokens_per_second)} tokens/s")
-    return Text.assemble(("vlmd", "bold"), f" {frame.version}  ", "  ".join(facts))
+        facts.append(f"  {cells.number(frame.windows_per_second)} windows/s")
+        facts.append(f"  {cells.number(frame.tokens_per_second, 1)} tokens/s")
+    title = Text.assemble(("vlmd", "bold"), f" {frame.version}")
+    for fact in facts:
+        if cell_len(title.plain) + len(fact) <= width:
+            title.append(fact)
+    return title
 
 
 def _job_counts(frame: Frame) -> Text:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -14,6 +15,10 @@ class Problem(msgspec.Struct, frozen=True):
     remedy: str = ""
     serious: bool = True
     """False for a result that is there and may be less than it looks."""
+    kind: str = ""
+    """Problems of one kind are alike: a screen shows the first of them."""
+    alike: int = 0
+    """How many more of its kind this one stands for."""
 
 
 _DEVICE_REMEDY = {
@@ -26,6 +31,20 @@ _DEVICE_REMEDY = {
 def problems(document: dict[str, Any]) -> list[Problem]:
     """From the daemon's status: first what concerns all, then devices, then what has no result, then doubts."""
     return [*_of_the_daemon(document), *_of_devices(document), *_without_result(document), *_doubts(document)]
+
+
+def unlisted(document: dict[str, Any]) -> int:
+    """Failed jobs and refused files beyond those the document lists."""
+    ends = document["open_ends"]
+    return int(ends["failed"] + ends["refused"] - len(document["failed"]) - len(document["refused"]))
+
+
+def by_kind(found: Iterable[Problem]) -> list[Problem]:
+    """The first of each kind, which stands for the others."""
+    kinds: dict[object, list[Problem]] = {}
+    for number, problem in enumerate(found):
+        kinds.setdefault(problem.kind or number, []).append(problem)
+    return [replace(first, alike=len(others)) for first, *others in kinds.values()]
 
 
 def _of_the_daemon(document: dict[str, Any]) -> Iterator[Problem]:
@@ -47,28 +66,30 @@ def _of_devices(document: dict[str, Any]) -> Iterator[Problem]:
 
 def _without_result(document: dict[str, Any]) -> Iterator[Problem]:
     for job in document["failed"]:
-        yield Problem(f"job {job['id']} {job['name']}", f"{job['code']}: {job['reason']}", job["remedy"])
+        what, reason = f"job {job['id']} {job['name']}", f"{job['code']}: {job['reason']}"
+        yield Problem(what, reason, job["remedy"], kind=job["code"])
     for file in document["refused"]:
-        yield Problem(f"refused {file['path']}", f"{file['code']}: {file['reason']}", file["remedy"])
+        what, reason = f"refused {file['path']}", f"{file['code']}: {file['reason']}"
+        yield Problem(what, reason, file["remedy"], kind=file["code"])
 
 
 def _doubts(document: dict[str, Any]) -> Iterator[Problem]:
     for job in document["doubtful"]:
-        for reason, remedy in _doubts_about(job):
-            yield Problem(f"job {job['id']} {job['name']}", reason, remedy, serious=False)
+        for kind, reason, remedy in _doubts_about(job):
+            yield Problem(f"job {job['id']} {job['name']}", reason, remedy, serious=False, kind=kind)
 
 
-def _doubts_about(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What is odd about a result, and what helps."""
-    total, failed, said = job["windows"]["total"], job["windows"]["failed"], job["summary"]
-    show, answered = f"`vlmd show {job['id']}`", total - failed
+def _doubts_about(job: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What is odd about a result: its kind, a sentence, and what helps."""
+    number, total, failed, said = job["id"], job["windows"]["total"], job["windows"]["failed"], job["summary"]
+    answered = total - failed
     if failed:
-        yield f"{failed} of {total} windows failed", f"{show} says why; `vlmd retry {job['id']}` asks them again"
+        remedy = f"`vlmd show {number}` says why; `vlmd retry {number}` asks them again"
+        yield "failed windows", f"{failed} of {total} windows failed", remedy
     if said["truncated"]:
-        yield "the end of the video is missing", "copy it again"
-    if answered and said["unparseable"] == answered:
-        yield f"not one of {answered} answers can be read", "`vlmd try` shows what the model says; change the prompt"
-    elif said["unparseable"]:
-        yield f"{said['unparseable']} of {answered} answers cannot be read", "the result lists them with their text"
+        yield "cut video", "the end of the video is missing", "copy it again"
+    if said["unparseable"]:
+        remedy = "the result lists them with their text; `vlmd try` shows what another prompt does"
+        yield "unparseable", f"{said['unparseable']} of {answered} answers cannot be read", remedy
     elif answered and not said["windows_with_events"]:
-        yield f"all {answered} windows answered none", "if that is wrong, `vlmd try` shows what the model says"
+        yield "all none", "every window answered none", "if that is wrong, `vlmd try` shows what the model says"

@@ -26,9 +26,11 @@ def screen(frame: Frame, width: int, height: int, trouble: str = "") -> list[Tex
     lines = header(frame, width, trouble)
     wanted = {name: count for name, count in _wanted(frame, width).items() if count}
     gaps = len(wanted)
+    spare = 0
     for name, count in share_out(wanted, height - len(lines) - gaps).items():
-        part = _LINES[name](frame, width, count)
-        lines += [Text(), *part] if part else []
+        part = _LINES[name](frame, width, count + spare)
+        spare += count - len(part)
+        lines += [Text(), *part]
     return [_no_wrap(line) for line in lines[:height]]
 
 
@@ -48,12 +50,12 @@ def _wanted(frame: Frame, width: int) -> dict[str, int]:
 def share_out(wanted: Mapping[str, int], room: int) -> dict[str, int]:
     """Lines for each part: first its least, then by turns, so that no part grows while another starves.
 
-    Problems never take more than a quarter of the screen, and devices no more than half, if others want the rest.
+    Problems take no more than a third of the screen, and devices no more than half, if others want the rest.
     """
     given = dict.fromkeys(wanted, 0)
     caps = {name: min(wanted[name], _LEAST[name]) for name in wanted}
     _fill(given, caps, room)
-    limits = {"problems": room // 4, "devices": room // 2}
+    limits = {"problems": room // 3, "devices": room // 2}
     caps = {name: min(wanted[name], max(given[name], limits.get(name, room))) for name in wanted}
     _fill(given, caps, room)
     _fill(given, dict(wanted), room)

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from vlmd.tui import cells
-from vlmd.tui.cells import cut
+from vlmd.tui.cells import cut, cut_middle
 from vlmd.tui.frame import DeviceLine, Frame, JobLine
 from vlmd.tui.grid import Cell, Column, grid
 from vlmd.tui.problems import Problem
@@ -22,6 +22,11 @@ _HOT = 85
 """Degrees Celsius."""
 
 
+def _named(name: str) -> Cell:
+    """The name of a file: its beginning and its end."""
+    return lambda width: Text(cut_middle(name, width))
+
+
 # --- problems ----------------------------------------------------------------------------------------------
 
 
@@ -32,7 +37,7 @@ def problem_lines(frame: Frame, width: int, lines: int) -> list[Text]:
         _, *rows = grid(_PROBLEM_COLUMNS, listed, width)
     else:
         rows = [line for problem in listed for line in _stacked(problem, width)]
-    return [_problem_title(frame, frame.problem_count - len(listed)), *rows]
+    return [_problem_title(frame, frame.problem_count - sum(1 + problem.alike for problem in listed)), *rows]
 
 
 def _problem_title(frame: Frame, more: int) -> Text:
@@ -42,18 +47,21 @@ def _problem_title(frame: Frame, more: int) -> Text:
 
 
 def _stacked(problem: Problem, width: int) -> list[Text]:
-    what = cut(problem.what, width // 2)
-    reason = cut(f": {problem.reason}", width - cell_len(what))
+    what = _what(problem, width // 2)
+    reason = cut(f": {problem.reason}", width - cell_len(what.plain))
     remedy = Text(cut(f"  → {problem.remedy}", width) if problem.remedy else "", style="dim")
-    return [Text.assemble((what, _severity(problem)), reason), remedy]
+    return [Text.assemble(what, reason), remedy]
 
 
-def _severity(problem: Problem) -> str:
-    return "red" if problem.serious else "yellow"
+def _what(problem: Problem, width: int) -> Text:
+    """With how many more there are of its kind."""
+    alike = f" +{problem.alike:,}" if problem.alike else ""
+    what = cut_middle(problem.what, width - len(alike))
+    return Text.assemble((what, "red" if problem.serious else "yellow"), (alike, "bold"))
 
 
 _PROBLEM_COLUMNS: list[Column[Problem]] = [
-    Column("WHAT", lambda problem: Text(problem.what, style=_severity(problem)), 24, grow=2, most=48),
+    Column("WHAT", lambda problem: lambda width: _what(problem, width), 24, grow=2, most=48),
     Column("WHY", lambda problem: problem.reason, 30, grow=3),
     Column("WHAT HELPS", lambda problem: Text(problem.remedy, style="dim"), 30, grow=3),
 ]
@@ -90,8 +98,8 @@ def _temperature(device: DeviceLine) -> Text:
     return Text(f"{device.temperature} °C", style="red" if device.temperature >= _HOT else "")
 
 
-def _rate(per_second: float) -> str:
-    return cells.number(per_second) if per_second else ""
+def _rate(per_second: float, digits: int) -> str:
+    return cells.number(per_second, digits) if per_second else ""
 
 
 def _looks_at(device: DeviceLine) -> Cell:
@@ -99,7 +107,7 @@ def _looks_at(device: DeviceLine) -> Cell:
     if device.video is None or device.at_s is None:
         return Text(device.doing, style="dim")
     video, at = device.video, cells.position(device.at_s)
-    return lambda width: Text.assemble(cut(video, width - len(at) - 1), " ", (at, "cyan"))
+    return lambda width: Text.assemble(cut_middle(video, width - len(at) - 1), " ", (at, "cyan"))
 
 
 _DEVICE_COLUMNS: list[Column[DeviceLine]] = [
@@ -109,8 +117,8 @@ _DEVICE_COLUMNS: list[Column[DeviceLine]] = [
     Column("LOAD", lambda device: "" if device.load is None else f"{device.load} %", 5, right=True),
     Column("MEMORY GB", lambda device: cells.memory(device.memory_used, device.memory_total), 10, right=True, rank=2),
     Column("TEMP", _temperature, 5, right=True, rank=3),
-    Column("WIN/S", lambda device: _rate(device.windows_per_second), 5, right=True),
-    Column("TOK/S", lambda device: _rate(device.tokens_per_second), 5, right=True, rank=1),
+    Column("WIN/S", lambda device: _rate(device.windows_per_second, 2), 5, right=True),
+    Column("TOK/S", lambda device: _rate(device.tokens_per_second, 1), 5, right=True, rank=1),
     Column("LOOKS AT", _looks_at, 16, grow=4, most=80),
 ]
 
@@ -149,8 +157,8 @@ def _failed(job: JobLine) -> Text:
 
 _JOB_COLUMNS: list[Column[JobLine]] = [
     Column("JOB", lambda job: str(job.id), 5, right=True),
-    Column("VIDEO", lambda job: job.video, 14, grow=3, most=60),
-    Column("PROGRESS", _progress, 14, grow=3, most=60),
+    Column("VIDEO", lambda job: _named(job.video), 14, grow=3, most=36),
+    Column("PROGRESS", _progress, 14, grow=3),
     Column("WINDOWS", _windows, 11, right=True),
     Column("FAIL", _failed, 4, right=True),
     Column("RTF", lambda job: "" if job.rtf is None else cells.number(job.rtf), 5, right=True, rank=1),
@@ -177,9 +185,9 @@ def _sure(seen: SeenEvent) -> str:
 
 _EVENT_COLUMNS: list[Column[SeenEvent]] = [
     Column("AT", lambda seen: cells.position(seen.event.start_ms / 1000), 7, right=True),
-    Column("EVENT", lambda seen: _name(seen.event.label, seen.event.label_known), 16, grow=2, most=30),
-    Column("TEAM", lambda seen: _name(seen.event.team, seen.event.team_known), 8, grow=1, most=16),
+    Column("EVENT", lambda seen: _name(seen.event.label, seen.event.label_known), 16, grow=2, most=24),
+    Column("TEAM", lambda seen: _name(seen.event.team, seen.event.team_known), 8, grow=1, most=12),
     Column("PROB", _sure, 4, right=True),
-    Column("VIDEO", lambda seen: seen.video.rsplit("/", 1)[-1], 16, grow=3, most=50),
+    Column("VIDEO", lambda seen: _named(seen.video.rsplit("/", 1)[-1]), 16, grow=3, most=36),
     Column("DETAILS", lambda seen: Text(seen.event.details, style="dim"), WIDE // 3, grow=6, rank=1),
 ]
