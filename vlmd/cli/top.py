@@ -93,7 +93,7 @@ class _View:
     def lines(self, width: int, height: int, now: float) -> list[Text]:
         trouble = self._look.trouble
         if self._lost_at is not None:
-            trouble = f"{self._lost(now)} ago: {trouble}"
+            trouble = f"gone for {self._lost(now)}: {trouble}"
         if self._look.frame is None:
             return [Text(cut(f"vlmd: {trouble}", width), style="bold")]
         return screen(self._look.frame, width, height, trouble)

@@ -37,11 +37,12 @@ def cut_middle(text: str, width: int) -> str:
 
 
 def fitted(text: Text | str, width: int, right: bool = False) -> Text:
-    """Exactly `width` cells: cut, or padded on the left or right."""
+    """Exactly `width` cells: made harmless, cut, and padded on the left or right."""
     plain = text.plain if isinstance(text, Text) else text
-    if cell_len(plain) > width or not isinstance(text, Text):
-        text = Text(cut(plain, width), style=text.style if isinstance(text, Text) else "")
-    pad = " " * (width - cell_len(text.plain))
+    kept = cut(plain, width)
+    if kept != plain or not isinstance(text, Text):
+        text = Text(kept, style=text.style if isinstance(text, Text) else "")
+    pad = " " * (width - cell_len(kept))
     return Text.assemble(pad, text) if right else Text.assemble(text, pad)
 
 
@@ -91,8 +92,8 @@ def short_count(value: float, width: int) -> str:
     return "…"
 
 
-def memory(used: int | None, total: int | None) -> str:
-    """Gigabytes: 14.2/24.0."""
+def gigabytes(used: int | None, total: int | None) -> str:
+    """14/24, in at most seven cells up to 999 of them."""
     if used is None:
         return ""
-    return f"{used / 1e9:.1f}" + (f"/{total / 1e9:.1f}" if total else "")
+    return f"{used / 1e9:.0f}" + (f"/{total / 1e9:.0f}" if total else "")

@@ -77,11 +77,11 @@ def make_frame(
     done = windows["answered"] + windows["failed"]
     found = problems(document)
     return Frame(
-        version=document["version"],
+        version=shown(document["version"]),
         up_s=document["uptime_s"],
         windows_per_second=rate,
         tokens_per_second=sum(device["tokens_per_second"] for device in document["devices"]),
-        jobs=document["jobs"],
+        jobs={shown(state): count for state, count in document["jobs"].items()},
         total=windows["total"],
         done=done,
         failed=windows["failed"],

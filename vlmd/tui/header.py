@@ -24,8 +24,8 @@ def _title(frame: Frame, width: int) -> Text:
     """Name and version, and as many facts as fit whole."""
     facts = [f"  up {cells.duration(frame.up_s)}"]
     if frame.windows_per_second:
-        facts.append(f"  {cells.number(frame.windows_per_second)} windows/s")
-        facts.append(f"  {cells.number(frame.tokens_per_second, 1)} tokens/s")
+        windows, tokens = cells.number(frame.windows_per_second), cells.number(frame.tokens_per_second, 1)
+        facts = [f"  {windows} windows/s", f"  {tokens} tokens/s", *facts]
     title = Text.assemble(("vlmd", "bold"), f" {frame.version}")
     for fact in facts:
         if cell_len(title.plain) + len(fact) <= width:

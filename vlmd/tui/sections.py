@@ -86,7 +86,7 @@ def _device_columns(devices: Sequence[DeviceLine]) -> list[Column[DeviceLine]]:
     """What no device tells takes no room."""
     told = {
         "LOAD": any(device.load is not None for device in devices),
-        "MEMORY GB": any(device.memory_used is not None for device in devices),
+        "MEM GB": any(device.memory_used is not None for device in devices),
         "TEMP": any(device.temperature is not None for device in devices),
     }
     return [column for column in _DEVICE_COLUMNS if told.get(column.title, True)]
@@ -95,7 +95,7 @@ def _device_columns(devices: Sequence[DeviceLine]) -> list[Column[DeviceLine]]:
 def _temperature(device: DeviceLine) -> Text:
     if device.temperature is None:
         return Text()
-    return Text(f"{device.temperature} °C", style="red" if device.temperature >= _HOT else "")
+    return Text(f"{device.temperature}°C", style="red" if device.temperature >= _HOT else "")
 
 
 def _rate(per_second: float, digits: int) -> str:
@@ -114,12 +114,12 @@ _DEVICE_COLUMNS: list[Column[DeviceLine]] = [
     Column("DEVICE", lambda device: device.name, 7),
     Column("STATE", lambda device: coloured(device.state), 10),
     Column("MODEL", lambda device: device.model, 8, grow=1, most=24),
-    Column("LOAD", lambda device: "" if device.load is None else f"{device.load} %", 5, right=True),
-    Column("MEMORY GB", lambda device: cells.memory(device.memory_used, device.memory_total), 10, right=True, rank=2),
-    Column("TEMP", _temperature, 5, right=True, rank=3),
+    Column("LOAD", lambda device: "" if device.load is None else f"{device.load}%", 4, right=True),
+    Column("MEM GB", lambda device: cells.gigabytes(device.memory_used, device.memory_total), 7, right=True, rank=2),
+    Column("TEMP", _temperature, 4, right=True, rank=3),
     Column("WIN/S", lambda device: _rate(device.windows_per_second, 2), 5, right=True),
     Column("TOK/S", lambda device: _rate(device.tokens_per_second, 1), 5, right=True, rank=1),
-    Column("LOOKS AT", _looks_at, 16, grow=4, most=80),
+    Column("LOOKS AT", _looks_at, 20, grow=4, most=80),
 ]
 
 
@@ -133,7 +133,7 @@ def job_lines(frame: Frame, width: int, lines: int) -> list[Text]:
     room -= len(ended)
     active = frame.active[: room if frame.active_count <= room else room - 1]
     table = grid(_JOB_COLUMNS, [*active, *ended], width)
-    if more := frame.active_count - len(active):
+    if (more := frame.active_count - len(active)) > 0:
         table.insert(len(active) + 1, Text(f"      and {more:,} more", style="dim"))
     return table
 
