@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "worker": {"core", "media.client", "media.memory", "worker", "link", "lifeline", "log", "__version__"},
     "inbox": {"core", "store", "inbox", "media.opening", "config", "clock"},
     "config": {"core", "config"},
+    "tui": {"core", "tui"},
 }
 """What of ours each package may import."""
 
@@ -71,7 +72,7 @@ def test_the_core_knows_nothing_of_the_outside_world() -> None:
 
 
 def test_the_daemon_and_the_command_line_leave_torch_and_av_unloaded() -> None:
-    ours = "vlmd.cli.run, vlmd.cli.trial, vlmd.cli.demo, vlmd.cli.look"
+    ours = "vlmd.cli.run, vlmd.cli.trial, vlmd.cli.demo, vlmd.cli.look, vlmd.cli.top"
     code = f"import sys, {ours}; print({{'torch', 'transformers', 'av'}} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
