@@ -63,10 +63,15 @@ class Client:
         jobs: list[dict[str, Any]] = self._json("GET", "/v1/jobs", params=given)
         return jobs
 
+    def running_job(self, job_id: int) -> dict[str, Any]:
+        """A job as the daemon knows it. Raises `NotRunning`."""
+        job: dict[str, Any] = self._json("GET", f"/v1/jobs/{job_id}")
+        return job
+
     def job(self, job_id: int) -> dict[str, Any]:
+        """The same; from the database where no daemon runs."""
         try:
-            job: dict[str, Any] = self._json("GET", f"/v1/jobs/{job_id}")
-            return job
+            return self.running_job(job_id)
         except NotRunning:
             stored = self._stored(lambda db: views.job_detail(db, job_id))
         if stored is None:

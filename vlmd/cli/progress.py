@@ -107,7 +107,15 @@ def _devices(devices: list[dict[str, Any]]) -> str:
     counts: dict[str, int] = {}
     for device in devices:
         counts[device["state"]] = counts.get(device["state"], 0) + 1
-    return "workers: " + ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    stage = f" ({loading(devices)})" if loading(devices) else ""
+    return "workers: " + ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) + stage
+
+
+def loading(devices: list[dict[str, Any]]) -> str:
+    """What a model that is being loaded is at; nothing where no worker waits for that, or another one works."""
+    if any(device["state"] in ("idle", "busy") for device in devices):
+        return ""
+    return next((shown(device["stage"]) for device in devices if device["state"] == "loading"), "")
 
 
 def _jobs(counts: dict[str, int]) -> str:
