@@ -36,6 +36,15 @@ async def test_doubtful_results_are_found(store: Store, database: Path) -> None:
         assert [row["id"] for row in screen.ended_jobs(db, 2)] == [numbers["fine"], numbers["cut"]]
 
 
+async def test_progress_counts_what_was_done_while_others_waited(store: Store, database: Path) -> None:
+    first, second = await planned(store, "a.mkv", "a"), await planned(store, "b.mkv", "b", count=7)
+    for number, beside in ((first, 4), (second, 0)):
+        await answered(store, number)
+        await store.write(jobs.merged, number, FINE, 9)
+        with reader.snapshot(database) as db:
+            assert screen.done_beside(db) == beside, "nothing waits any more in the end"
+
+
 async def test_answers_are_handed_out_once_and_in_order(store: Store, database: Path) -> None:
     job = await planned(store)
     lease = await leased(store, job)

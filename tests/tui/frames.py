@@ -24,6 +24,7 @@ def busy() -> Frame:
         devices,
         jobs={"running": 2, "queued": 1, "indexing": 1, "done": 1},
         windows={"total": 1800, "answered": 260, "failed": 2},
+        done_beside=600,
         active=active,
         ended=[done(9, name="match/friendly.mkv")],
         indexing={"4": 430},

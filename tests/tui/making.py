@@ -84,6 +84,7 @@ def document(devices: Sequence[dict[str, Any]], **changes: Any) -> dict[str, Any
         "indexing": {},
         "jobs": {},
         "windows": {"total": 0, "answered": 0, "failed": 0, "leased": 0},
+        "done_beside": 0,
         "active": [],
         "ended": [],
         "failed": [],

@@ -14,7 +14,7 @@ import msgspec
 from vlmd.cli.client import Client
 from vlmd.core.errors import VlmdError
 from vlmd.tui.frame import Frame, make_frame, running_jobs
-from vlmd.tui.seen import Cursors, Seen
+from vlmd.tui.seen import Cursors, Seen, SeenEvent
 
 PERIOD_SECONDS = 1.0
 _JOBS = 100
@@ -67,14 +67,20 @@ class Watch:
             self._seen.take(page)
             self._cursors.read_job(job, page, _PAGE)
         known = {job: count for job, count in self._seen.counts().items() if self._cursors.complete(job)}
-        now = datetime.datetime.now(datetime.UTC)
         zeros = dict.fromkeys(filter(self._cursors.complete, running), 0)
-        return Look(document, make_frame(document, self._seen.newest(_EVENTS), zeros | known, now))
+        return Look(document, _frame(document, self._seen.newest(_EVENTS), zeros | known))
 
     def _read_newest(self) -> None:
         page = self._client.answers(self._cursors.newest, _PAGE)
         self._seen.take(page)
         self._cursors.read_newest(page, _PAGE)
+
+
+def _frame(document: dict[str, Any], events: list[SeenEvent], counts: dict[int, int]) -> Frame:
+    try:
+        return make_frame(document, events, counts, datetime.datetime.now(datetime.UTC))
+    except KeyError as missing:
+        raise VlmdError(f"the running daemon says no {missing}; it is another version, restart it") from missing
 
 
 class Asking:

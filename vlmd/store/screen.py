@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from vlmd.core.answers import RawAnswer, Token
-from vlmd.core.states import ENDED_JOBS
+from vlmd.core.states import ACTIVE_JOBS, ENDED_JOBS
 
 _BEGUN_FIRST = ("merging", "running", "indexing", "queued", "waiting")
 _LOOKED_THROUGH = 500
@@ -36,6 +36,14 @@ def ended_jobs(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
     )
     rows = db.execute(f"{_JOBS} WHERE jobs.id IN ({newest}) ORDER BY finished_at DESC, jobs.id DESC LIMIT ?1", (limit,))
     return [dict(row) for row in rows]
+
+
+def done_beside(db: sqlite3.Connection) -> int:
+    """Windows of jobs that were done while the unfinished ones waited: with them, progress never goes back."""
+    marks = ", ".join(f"'{state}'" for state in ACTIVE_JOBS)
+    since = f"(SELECT min(created_at) FROM jobs WHERE state IN ({marks}))"
+    query = f"SELECT coalesce(sum(total), 0) FROM jobs WHERE state = 'done' AND finished_at >= {since}"
+    return int(db.execute(query).fetchone()[0])
 
 
 def doubtful_jobs(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:

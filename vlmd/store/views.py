@@ -45,6 +45,7 @@ def screen_status(db: sqlite3.Connection, jobs: int) -> dict[str, Any]:
     return {
         **_totals(db),
         **_troubles(db, TROUBLES_ON_SCREEN),
+        "done_beside": screen.done_beside(db),
         "active": [_job(row) for row in screen.active_jobs(db, jobs)],
         "ended": [_job(row) for row in screen.ended_jobs(db, jobs)],
     }

@@ -53,8 +53,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_second: float
     jobs: dict[str, int]
     total: int
+    """Windows of unfinished jobs, and of those that were done while these waited."""
     done: int
-    failed: int
     left_s: float | None
     settling: int
     devices: list[DeviceLine]
@@ -73,7 +73,7 @@ def make_frame(
     document: dict[str, Any], events: Sequence[SeenEvent], counts: Mapping[int, int], now: datetime.datetime
 ) -> Frame:
     """`counts`: events so far of jobs that have no result yet, where they are known."""
-    windows, rate = document["windows"], document["windows_per_second"]
+    windows, rate, beside = document["windows"], document["windows_per_second"], document["done_beside"]
     done = windows["answered"] + windows["failed"]
     found = problems(document)
     return Frame(
@@ -82,9 +82,8 @@ def make_frame(
         windows_per_second=rate,
         tokens_per_second=sum(device["tokens_per_second"] for device in document["devices"]),
         jobs={shown(state): count for state, count in document["jobs"].items()},
-        total=windows["total"],
-        done=done,
-        failed=windows["failed"],
+        total=windows["total"] and windows["total"] + beside,
+        done=done + beside,
         left_s=_ratio(windows["total"] - done, rate),
         settling=len(document["inbox"]["settling"]),
         devices=[_device(device) for device in document["devices"]],
