@@ -5,7 +5,9 @@ seen       the answers of late, read as events
 problems   everything that is wrong, with its reason and what helps
 cells      text cut to a width, bars, times and numbers
 grid       columns that do not move
-sections   header, problems, devices, jobs, events: each as lines
+states     their colours
+header     the two lines at the top
+sections   problems, devices, jobs, events: each as lines
 screen     how many lines each gets; the whole
 picture    one frame as SVG
 keys       single keys from a terminal, and the terminal as it was

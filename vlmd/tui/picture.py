@@ -6,7 +6,6 @@ import io
 import re
 from collections.abc import Sequence
 
-from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
@@ -25,8 +24,8 @@ _THEME = TerminalTheme(
         (204, 209, 219),
     ],
 )
-_FORMAT = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-"""rich's, without the fonts it would fetch from a foreign server."""
+_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+"""rich would have them fetched from a foreign server."""
 
 
 def svg(lines: Sequence[Text], width: int) -> str:
@@ -42,4 +41,4 @@ def svg(lines: Sequence[Text], width: int) -> str:
     )
     for line in lines:
         console.print(line)
-    return console.export_svg(title="vlmd top", theme=_THEME, code_format=_FORMAT, unique_id="vlmd-top")
+    return _FONTS.sub("", console.export_svg(title="vlmd top", theme=_THEME, unique_id="vlmd-top"))
