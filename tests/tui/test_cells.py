@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -12,6 +12,7 @@ from vlmd.tui import cells
 WIDTHS = st.integers(1, 60)
 
 
+@settings(max_examples=50, deadline=None)
 @given(text=st.text(), width=WIDTHS)
 @example(text="日本語の動画", width=5)
 @example(text="e" + "\u0301" * 500, width=10)
@@ -24,6 +25,7 @@ def test_cut_text_fits_and_short_text_stays(text: str, width: int) -> None:
         assert cells.cut(text, width) == cells.cut_middle(text, width) == text
 
 
+@settings(max_examples=50, deadline=None)
 @given(text=st.text(), width=WIDTHS, right=st.booleans())
 def test_fitted_text_is_exactly_as_wide(text: str, width: int, right: bool) -> None:
     assert cell_len(cells.fitted(text, width, right).plain) == width
@@ -33,11 +35,13 @@ def test_the_middle_goes_first() -> None:
     assert cells.cut_middle("season-2029-match-1.mkv", 14) == "season…h-1.mkv"
 
 
+@settings(max_examples=50, deadline=None)
 @given(share=st.floats(-1, 2), width=st.integers(0, 50))
 def test_a_bar_is_as_wide_as_asked(share: float, width: int) -> None:
     assert cell_len(cells.bar(share, width, "").plain) == width
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.floats(0, 1e15))
 def test_numbers_stay_in_their_columns(value: float) -> None:
     assert len(cells.number(value)) <= 5

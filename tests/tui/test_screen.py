@@ -66,7 +66,7 @@ def test_a_daemon_that_is_gone_is_said_where_the_progress_was() -> None:
 
 
 @pytest.mark.parametrize("name", FRAMES)
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(width=st.integers(20, 250), height=st.integers(6, 80))
 def test_nothing_is_wider_or_higher_than_the_terminal(name: str, width: int, height: int) -> None:
     lines = screen(FRAMES[name](), width, height)
@@ -93,6 +93,7 @@ def test_columns_stay_where_they_are_when_numbers_change() -> None:
     assert titles[0] == titles[1]
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     wanted=st.dictionaries(st.sampled_from(["problems", "devices", "jobs", "events"]), st.integers(1, 5000)),
     room=st.integers(0, 100),

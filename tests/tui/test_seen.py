@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tui.making import TASK, answer, seen
@@ -20,6 +20,7 @@ def said(*labels: str) -> str:
 ANSWERS = st.lists(st.lists(st.sampled_from(TASK.labels), max_size=2), max_size=12)
 
 
+@settings(max_examples=50, deadline=None)
 @given(labels=ANSWERS, seed=st.randoms(use_true_random=False))
 def test_the_count_is_that_of_a_merge(labels: list[list[str]], seed: object) -> None:
     answers = [answer(at + 1, 2.0 * at, said(*found)) for at, found in enumerate(labels)]
