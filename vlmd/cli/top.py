@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 import click
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
@@ -50,8 +51,11 @@ def top(config: Path | None, picture: Path | None) -> None:
         return
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _end)
-    if sys.stdout.isatty():
-        _on_screen(watch)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a sign shows another one
+    terminal = console()
+    if terminal.is_terminal and not terminal.is_dumb_terminal:
+        _on_screen(watch, terminal)
     else:
         _in_lines(watch)
 
@@ -61,8 +65,7 @@ def _end(number: int, frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-def _on_screen(watch: Watch) -> None:
-    terminal = console()
+def _on_screen(watch: Watch, terminal: Console) -> None:
     asking, view = Asking(watch.look), _View()
     with Keys() as keys, Live(console=terminal, screen=True, auto_refresh=False) as live:
         while not keys.quit_within(_TICK_SECONDS):

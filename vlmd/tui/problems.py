@@ -25,7 +25,10 @@ _DEVICE_REMEDY = {
     "parked": "put that right, then start the daemon anew",
     "restarting": "it is started again by itself",
     "loading": "it is being started again",
+    "paused": "`vlmd resume` takes it up again",
 }
+_BROKEN = ("parked", "restarting", "loading")
+"""States in which a reason tells of something that broke; in others it only explains."""
 
 
 def problems(document: dict[str, Any]) -> list[Problem]:
@@ -61,7 +64,8 @@ def _of_devices(document: dict[str, Any]) -> Iterator[Problem]:
     for device in document["devices"]:
         if device["reason"]:
             remedy = device.get("remedy") or _DEVICE_REMEDY.get(device["state"], "")
-            yield Problem(f"{device['name']} {device['state']}", device["reason"], remedy)
+            serious = device["state"] in _BROKEN
+            yield Problem(f"{device['name']} {device['state']}", device["reason"], remedy, serious)
 
 
 def _without_result(document: dict[str, Any]) -> Iterator[Problem]:

@@ -61,8 +61,8 @@ def _what(problem: Problem, width: int) -> Text:
 
 
 _PROBLEM_COLUMNS: list[Column[Problem]] = [
-    Column("WHAT", lambda problem: lambda width: _what(problem, width), 24, grow=2, most=48),
-    Column("WHY", lambda problem: problem.reason, 30, grow=3),
+    Column("WHAT", lambda problem: lambda width: _what(problem, width), 24, grow=1, most=40),
+    Column("WHY", lambda problem: problem.reason, 30, grow=4),
     Column("WHAT HELPS", lambda problem: Text(problem.remedy, style="dim"), 30, grow=3),
 ]
 
