@@ -26,6 +26,7 @@ MAY_IMPORT = {
         *("core", "config", "store", "filesystem", "doctor", "media.client", "media.opening", "__version__"),
         *("supervisor.models", "worker.models"),
     },
+    "tui": {"core", "tui"},
 }
 """What of ours each package may import."""
 
@@ -77,7 +78,7 @@ def test_the_core_knows_nothing_of_the_outside_world() -> None:
 
 
 def test_the_daemon_and_the_command_line_leave_torch_and_av_unloaded() -> None:
-    ours = "vlmd.cli.run, vlmd.cli.trial, vlmd.cli.demo, vlmd.cli.look, vlmd.cli.gc, vlmd.cli.doctor"
+    ours = "vlmd.cli.run, vlmd.cli.trial, vlmd.cli.demo, vlmd.cli.look, vlmd.cli.gc, vlmd.cli.doctor, vlmd.cli.top"
     code = f"import sys, {ours}; print({{'torch', 'transformers', 'av'}} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

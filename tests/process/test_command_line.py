@@ -78,6 +78,13 @@ def test_merge_writes_the_result_anew_without_a_question(idle: Daemon, films: Fi
     assert len(idle.stage.asked()) == asked
 
 
+def test_wait_returns_when_the_job_has_ended(idle: Daemon) -> None:
+    done = times_done(idle)
+    ran = vlmd(idle, "retry", "1", "--wait")
+    assert (ran.returncode, times_done(idle)) == (0, done + 1)
+    assert f"one.mp4: done, {WINDOWS} of {WINDOWS} windows" in ran.stderr
+
+
 def test_lists_are_json_and_nothing_else(idle: Daemon) -> None:
     assert [job["state"] for job in said(idle, "jobs")] == ["done"]
     assert said(idle, "jobs", "--state", "failed") == []

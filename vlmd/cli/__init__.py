@@ -24,6 +24,7 @@ _COMMANDS = {
     "run": "run",
     "submit": "queue",
     "status": "look",
+    "top": "top",
     "jobs": "look",
     "show": "look",
     "retry": "queue",

@@ -1,8 +1,9 @@
-"""Progress of a few videos: bars on a terminal, plain lines elsewhere."""
+"""Progress of what takes more than two seconds: bars and time left on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    SpinnerColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -18,9 +20,73 @@ from rich.progress import (
 )
 
 from vlmd.cli.words import console
+from vlmd.core.names import shown
 
 _STEP = 0.25
 """Without a terminal: a line at every quarter."""
+
+
+class Steps:
+    """One thing of a known length."""
+
+    def __init__(self, name: str, total: float, unit: str) -> None:
+        self._console = console(stderr=True)
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} " + unit),
+            TimeRemainingColumn(),
+        )
+        self._progress = Progress(*columns, console=self._console, redirect_stdout=False, redirect_stderr=False)
+        self._task = self._progress.add_task(shown(name), total=total)
+        if not self._console.is_terminal:
+            click.echo(f"{name}: {total:g} {unit}", err=True)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def reached(self, amount: float) -> None:
+        self._progress.update(self._task, completed=amount)
+
+
+class Doing:
+    """What is being done, and for how long already; `text` may change. `aside` makes room for other output."""
+
+    def __init__(self) -> None:
+        self._console = console(stderr=True)
+        columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+        self._progress = Progress(*columns, console=self._console, transient=True, redirect_stdout=False)
+        self._task = self._progress.add_task("", total=None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def say(self, text: str) -> None:
+        if not self._console.is_terminal:
+            click.echo(text, err=True)
+            return
+        self._progress.update(self._task, description=shown(text))
+        self._progress.start()
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Whatever is written now stands above."""
+        self._progress.stop()
+        yield
+        if self._console.is_terminal:
+            self._progress.start()
 
 
 class Bars:
@@ -29,8 +95,8 @@ class Bars:
     def __init__(self, names: Sequence[str]) -> None:
         self._console = console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.fields[name]}"),
-            TextColumn("{task.fields[state]}"),
+            TextColumn("{task.fields[name]}", markup=False),
+            TextColumn("{task.fields[state]}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("windows"),
@@ -51,19 +117,21 @@ class Bars:
     ) -> None:
         self._progress.stop()
 
-    def show(self, jobs: Sequence[dict[str, Any]]) -> None:
+    def show(self, jobs: Sequence[dict[str, Any]], loading: str = "") -> None:
+        """`loading` says what a model is at that all of them wait for."""
         for job in jobs:
             name = job["name"].rsplit("/", 1)[-1]
             windows = job["windows"]
             done = windows["answered"] + windows["failed"]
             if self._console.is_terminal:
                 total = windows["total"] or None
-                self._progress.update(self._tasks[name], completed=done, total=total, state=job["state"])
+                state = f"{job['state']}: {loading}" if loading and job["state"] == "queued" else job["state"]
+                self._progress.update(self._tasks[name], completed=done, total=total, state=state)
             else:
                 self._say(name, job["state"], done, windows["total"])
 
     def _task(self, name: str) -> TaskID:
-        return self._progress.add_task(name, total=None, name=name, state="settling")
+        return self._progress.add_task("", total=None, name=shown(name), state="settling")
 
     def _say(self, name: str, state: str, done: int, total: int) -> None:
         quarter = int(done / total / _STEP) if total else 0

@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 import click
 import httpx
+import msgspec
 
 from vlmd.cli.errors import NoSuchJob, NotRunning
 from vlmd.config import Settings
 from vlmd.core.errors import ConfigError, UsageError, VlmdError
 from vlmd.store import reader, views
+from vlmd.tui.seen import AnswerPage
 
 T = TypeVar("T")
 _TIMEOUT_SECONDS = 60.0
@@ -35,6 +37,16 @@ class Client:
         status: dict[str, Any] = self._json("GET", "/v1/status")
         return status
 
+    def screen(self, jobs: int) -> dict[str, Any]:
+        """What one frame of a live screen shows, with at most so many jobs."""
+        document: dict[str, Any] = self._json("GET", "/v1/screen", params={"jobs": jobs})
+        return document
+
+    def answers(self, after: int, limit: int, job: int | None = None) -> AnswerPage:
+        """The newest answers after the one of this number, or the next ones of a job."""
+        path = "/v1/answers" if job is None else f"/v1/jobs/{job}/answers"
+        return msgspec.convert(self._json("GET", path, params={"after": after, "limit": limit}), type=AnswerPage)
+
     def jobs(self, state: str | None, pipeline: str | None, limit: int) -> list[dict[str, Any]]:
         """The newest jobs, oldest first; from the database where no daemon runs."""
         try:
@@ -51,10 +63,15 @@ class Client:
         jobs: list[dict[str, Any]] = self._json("GET", "/v1/jobs", params=given)
         return jobs
 
+    def running_job(self, job_id: int) -> dict[str, Any]:
+        """A job as the daemon knows it. Raises `NotRunning`."""
+        job: dict[str, Any] = self._json("GET", f"/v1/jobs/{job_id}")
+        return job
+
     def job(self, job_id: int) -> dict[str, Any]:
+        """The same; from the database where no daemon runs."""
         try:
-            job: dict[str, Any] = self._json("GET", f"/v1/jobs/{job_id}")
-            return job
+            return self.running_job(job_id)
         except NotRunning:
             stored = self._stored(lambda db: views.job_detail(db, job_id))
         if stored is None:
@@ -98,6 +115,8 @@ class Client:
             raise NotRunning(f"no daemon answers at {where}; start it with `vlmd run`") from error
         except httpx.TimeoutException as error:
             raise NotRunning(f"the daemon did not answer within {self._patience:.0f} s") from error
+        if not response.headers.get("content-type", "").startswith("application/json"):
+            raise VlmdError(f"the running daemon does not know {path}; it is another version, restart it")
         body = response.json()
         if response.status_code == 404:
             raise NoSuchJob(body["error"])

@@ -14,9 +14,10 @@ from typing import Any
 
 import click
 
-from vlmd.cli.bars import Bars
+from vlmd.cli.bars import Bars, Steps
 from vlmd.cli.client import Client
 from vlmd.cli.errors import NotRunning
+from vlmd.cli.progress import loading
 from vlmd.cli.words import clock, print_table
 from vlmd.config import load_settings
 from vlmd.config.given import settings_variables
@@ -29,12 +30,13 @@ from vlmd.demo.stage import Stage, render, set_up
 _FIRST_SEED = 1_000_000
 """Far from the seeds the model was trained on."""
 _START_SECONDS = 60.0
+_MOST_VIDEOS = 50
 _ENDED = ("done", "failed", "cancelled", "quarantined")
 
 
 @click.command()
 @click.option("--seconds", type=click.IntRange(5, 3600), default=90, show_default=True, help="Length of each video.")
-@click.option("--videos", type=click.IntRange(1, 50), default=2, show_default=True, help="How many videos.")
+@click.option("--videos", type=click.IntRange(1, _MOST_VIDEOS), default=2, show_default=True, help="How many videos.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other matches.")
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="Where to play. [default: a new one in the temporary folder]"
@@ -75,8 +77,8 @@ def _scratch(folder: Path | None) -> Path:
 
 
 def _render(stage: Stage, name: str, seed: int, seconds: int) -> tuple[Path, list[TrueEvent]]:
-    click.echo(f"rendering {name}: {seconds} s of match {seed}", err=True)
-    return render(stage, name, seed, seconds)
+    with Steps(f"rendering {name}, match {seed}", seconds, "s") as steps:
+        return render(stage, name, seed, seconds, steps.reached)
 
 
 @contextlib.contextmanager
@@ -96,8 +98,9 @@ def _watch(stage: Stage, process: subprocess.Popen[bytes], names: Sequence[str])
     deadline = time.monotonic() + _START_SECONDS
     with Bars(names) as bars:
         while True:
-            jobs = _jobs(client, stage, process, deadline)
-            bars.show(jobs)
+            screen = _screen(client, stage, process, deadline)
+            jobs = [*screen["active"], *screen["ended"]]
+            bars.show(jobs, loading(screen["devices"]))
             if len([job for job in jobs if job["state"] in _ENDED]) == len(names):
                 break
             time.sleep(0.3)
@@ -105,15 +108,15 @@ def _watch(stage: Stage, process: subprocess.Popen[bytes], names: Sequence[str])
         raise VlmdError(f"{failed[0]['name']} {failed[0]['state']}: {failed[0]['reason']}; see {stage.log}")
 
 
-def _jobs(client: Client, stage: Stage, process: subprocess.Popen[bytes], deadline: float) -> list[dict[str, Any]]:
+def _screen(client: Client, stage: Stage, process: subprocess.Popen[bytes], deadline: float) -> dict[str, Any]:
     if process.poll() is not None:
         raise VlmdError(f"the daemon ended with exit code {process.returncode}:\n{_tail(stage.log)}")
     try:
-        return client.running_jobs()
+        return client.screen(_MOST_VIDEOS)
     except NotRunning:
         if time.monotonic() > deadline:
             raise VlmdError(f"the daemon did not start within {_START_SECONDS:.0f} s:\n{_tail(stage.log)}") from None
-        return []
+        return {"active": [], "ended": [], "devices": []}
 
 
 def _tail(log: Path) -> str:

@@ -9,10 +9,13 @@ import click
 
 from vlmd.cli import completing
 from vlmd.cli.client import Client
+from vlmd.cli.progress import problem_line
 from vlmd.cli.queue import job_argument
 from vlmd.cli.words import clock, json_option, percent, print_json, print_table, size
 from vlmd.config import Given, load_settings
+from vlmd.core.names import shown
 from vlmd.core.states import JobState
+from vlmd.tui.problems import problems, unlisted
 
 
 @click.command()
@@ -67,15 +70,21 @@ def show(given: Given, job: int, so_far: bool, as_json: bool) -> None:
 
 
 def _print_devices(devices: list[dict[str, Any]]) -> None:
-    rows = []
-    for device in devices:
-        doing = f"job {device['job']}, {device['windows_held']} windows" if device["job"] else device["stage"]
-        reading = device["reading"]
-        memory = size(reading["memory_used"]) if reading["memory_used"] is not None else size(device["model_bytes"])
-        rows.append(
-            [device["name"], device["label"], device["model"], device["state"], doing, device["answered"], memory]
-        )
-    print_table(["device", "what", "model", "state", "doing", "answered", "memory"], rows)
+    columns = ["device", "what", "model", "state", "doing", "answered", "windows/s", "memory", "up"]
+    print_table(columns, map(_device_row, devices))
+
+
+def _device_row(device: dict[str, Any]) -> list[object]:
+    looking_at, reading = device["looking_at"], device["reading"]
+    doing = device["stage"] if device["state"] == "loading" else ""
+    if looking_at:
+        doing = f"job {looking_at['job']} {looking_at['name']} at {clock(looking_at['at_s'])}"
+    used = reading["memory_used"] if reading["memory_used"] is not None else device["model_bytes"]
+    memory = size(used) + (f" of {size(reading['memory_total'])}" if reading["memory_total"] else "")
+    up = "" if device["uptime_s"] is None else clock(round(device["uptime_s"]))
+    rate = f"{device['windows_per_second']:.2f}"
+    what = [device["name"], device["label"], device["model"], device["state"]]
+    return [*what, doing, device["answered"], rate, memory, up]
 
 
 def _print_queue(document: dict[str, Any]) -> None:
@@ -89,35 +98,27 @@ def _print_queue(document: dict[str, Any]) -> None:
     if left and document["windows_per_second"]:
         rate = document["windows_per_second"]
         click.echo(f"{rate:.2f} windows a second, {clock(round(left / rate))} left")
-    if document["inbox"]["settling"]:
-        click.echo(f"settling: {', '.join(document['inbox']['settling'][:10])}")
-    for name, seconds in list(document["inbox"]["growing"].items())[:10]:
-        click.echo(f"still growing after {clock(seconds)}: {name}")
+    if settling := document["inbox"]["settling"]:
+        click.echo(f"settling: {_some(settling, len(settling))}")
+    growing = [f"{name} for {clock(seconds)}" for name, seconds in document["inbox"]["growing"].items()]
+    if growing:
+        click.echo(f"still growing: {_some(growing, len(growing))}")
+    waiting = [f"job {job['id']} for job {job['waits_for'] or '?'}" for job in document["waiting"]]
+    if waiting:
+        click.echo(f"waiting for the answers of another job: {_some(waiting, document['jobs']['waiting'])}")
+
+
+def _some(words: list[str], count: int) -> str:
+    """The first ten of `count`, and how many more there are."""
+    more = f", and {count - 10} more" if count > 10 else ""
+    return shown(", ".join(words[:10])) + more
 
 
 def _print_problems(document: dict[str, Any]) -> None:
-    for problem in document["problems"]:
-        click.echo(f"{problem['what']}: {problem['reason']} ({problem['remedy']})")
-    if document["inbox"]["problem"]:
-        click.echo(f"inbox: {document['inbox']['problem']}")
-    if document["sandbox_missing"]:
-        click.echo(f"decoders run without a full sandbox: {', '.join(document['sandbox_missing'])}")
-    for device in document["devices"]:
-        if device["reason"]:
-            click.echo(f"{device['name']}: {device['reason']}")
-    if document["gpu_health_problem"]:
-        click.echo(f"the GPUs' health is not known: {document['gpu_health_problem']}")
-    for model in document["unloadable"]:
-        click.echo(f"jobs for {model['model']} wait: it cannot be loaded: {model['reason']} ({model['remedy']})")
-    for job in document["failed"]:
-        click.echo(f"job {job['id']} {job['name']}: {job['code']}: {job['reason']} ({job['remedy']})")
-    for notice in document["hooks"]["untold"]:
-        helps = "given up; restart vlmd to try again" if notice["given_up"] else "is tried again"
-        click.echo(
-            f"on_{notice['event']} of job {notice['job']}, {notice['tries']} tries: {notice['problem']} ({helps})"
-        )
-    for file in document["refused"]:
-        click.echo(f"refused {file['path']}: {file['code']}: {file['reason']} ({file['remedy']})")
+    for problem in problems(document):
+        click.echo(problem_line(problem))
+    if more := unlisted(document):
+        click.echo(f"and {more} more without a result: `vlmd jobs --state failed` lists the jobs")
 
 
 def _job_row(job: dict[str, Any]) -> list[object]:

@@ -8,10 +8,12 @@ import click
 
 from vlmd.cli import completing
 from vlmd.cli.client import Client
+from vlmd.cli.waiting import wait_for
 from vlmd.cli.words import json_option, print_json
 from vlmd.config import Given, load_settings
 
 job_argument = click.argument("job", type=click.IntRange(min=1), shell_complete=completing.jobs)
+_wait_option = click.option("--wait", is_flag=True, help="Wait until it has ended; exit code 1 if it has no result.")
 
 
 @click.command()
@@ -20,23 +22,31 @@ job_argument = click.argument("job", type=click.IntRange(min=1), shell_complete=
     "-p", "--pipeline", shell_complete=completing.pipelines, help="The pipeline. [default: inbox.default_pipeline]"
 )
 @click.option("--next", "first", is_flag=True, help="Put it at the front of the queue.")
+@_wait_option
 @json_option
 @click.pass_obj
-def submit(given: Given, path: Path, pipeline: str | None, first: bool, as_json: bool) -> None:
+def submit(given: Given, path: Path, pipeline: str | None, first: bool, wait: bool, as_json: bool) -> None:
     """Register the video PATH where it lies; it is not copied."""
-    job = Client(load_settings(given)).submit(path.absolute(), pipeline, first)
+    client = Client(load_settings(given))
+    job = client.submit(path.absolute(), pipeline, first)
     _say(job, f"job {job}: registered; `vlmd show {job}` tells how it goes", as_json)
+    if wait:
+        wait_for(client, job)
 
 
 @click.command()
 @job_argument
 @click.option("--fresh", is_flag=True, help="Ask every window again, also those that were answered.")
+@_wait_option
 @json_option
 @click.pass_obj
-def retry(given: Given, job: int, fresh: bool, as_json: bool) -> None:
+def retry(given: Given, job: int, fresh: bool, wait: bool, as_json: bool) -> None:
     """Take up an ended JOB again. What was answered is kept."""
-    Client(load_settings(given)).act(job, "retry", {"fresh": fresh})
+    client = Client(load_settings(given))
+    client.act(job, "retry", {"fresh": fresh})
     _say(job, f"job {job}: queued again", as_json)
+    if wait:
+        wait_for(client, job)
 
 
 @click.command()
@@ -51,12 +61,16 @@ def cancel(given: Given, job: int, as_json: bool) -> None:
 
 @click.command()
 @job_argument
+@_wait_option
 @json_option
 @click.pass_obj
-def merge(given: Given, job: int, as_json: bool) -> None:
+def merge(given: Given, job: int, wait: bool, as_json: bool) -> None:
     """Write JOB's result anew. From its stored answers, with the gap and labels configured now; needs no GPU."""
-    Client(load_settings(given)).act(job, "merge")
+    client = Client(load_settings(given))
+    client.act(job, "merge")
     _say(job, f"job {job}: its result is written anew", as_json)
+    if wait:
+        wait_for(client, job)
 
 
 def _say(job: int, text: str, as_json: bool) -> None:

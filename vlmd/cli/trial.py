@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from vlmd.cli import completing
+from vlmd.cli.bars import Doing
 from vlmd.cli.words import clock, json_option, print_json
 from vlmd.config import Given, Settings, load_settings
 from vlmd.core.errors import UsageError, VlmdError
@@ -42,14 +43,18 @@ def trial(given: Given, pipeline: str, video: Path, count: int, as_json: bool) -
 
 
 async def _try(settings: Settings, pipeline: str, video: Path, count: int, as_json: bool) -> list[dict[str, Any]]:
-    attempt = Trial(settings, pipeline, lambda line: click.echo(line, err=True))
     task = events_task(settings.pipelines[pipeline])
     found = []
-    async for start_ms, end_ms, answer in attempt.answers(os.fsencode(video), count):
-        parsed = parse_answer(answer.text, answer.tokens, answer.usage.finish, task)
-        found.append(_document(start_ms, end_ms, answer, parsed.outcome, parsed.events))
-        if not as_json:
-            _print(found[-1])
+    with Doing() as doing:
+        doing.say(f"looking up the revision of {settings.pipelines[pipeline].model}")
+        attempt = Trial(settings, pipeline, doing.say)
+        async for start_ms, end_ms, answer in attempt.answers(os.fsencode(video), count):
+            parsed = parse_answer(answer.text, answer.tokens, answer.usage.finish, task)
+            found.append(_document(start_ms, end_ms, answer, parsed.outcome, parsed.events))
+            with doing.aside():
+                if not as_json:
+                    _print(found[-1])
+            doing.say(f"{len(found)} of {count} windows answered")
     return found
 
 

@@ -85,3 +85,19 @@ class StoredWindow(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None
     reason: str | None
     answer: StoredAnswer | None
+
+
+class RawAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer as the model gave it, for whoever wants to parse it, and the span it is for."""
+
+    id: int
+    start_ms: int
+    end_ms: int
+    text: str
+    tokens: list[Token]
+    finish: str
+    answered_at: int
+    job: int | None
+    """The newest job that asks this; None where no job of that video and recipe is left."""
+    name: str
+    pipeline: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,8 +17,18 @@ WIDTH, HEIGHT = 320, 180
 _NOISE_BANK = 7
 
 
-def render_match(path: Path, seed: int, seconds: float, fps: int = 25, crf: int = 23) -> list[TrueEvent]:
-    """Writes the match of `seed` to `path` as mp4 (320 × 180, h264) and returns what truly happens in it."""
+def render_match(
+    path: Path,
+    seed: int,
+    seconds: float,
+    fps: int = 25,
+    crf: int = 23,
+    drawn: Callable[[float], None] = lambda seconds: None,
+) -> list[TrueEvent]:
+    """Writes the match of `seed` to `path` as mp4 (320 × 180, h264) and returns what truly happens in it.
+
+    `drawn` is told after every picture how many seconds of film there are.
+    """
     match = plan_match(seed, seconds)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps)
@@ -28,6 +38,7 @@ def render_match(path: Path, seed: int, seconds: float, fps: int = 25, crf: int 
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, fps)
             container.mux(stream.encode(frame))
+            drawn((number + 1) / fps)
         container.mux(stream.encode())
     return match.events()
 

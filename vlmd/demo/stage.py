@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,12 +76,17 @@ def set_up(folder: Path, workers: int) -> Stage:
     return stage
 
 
-def render(stage: Stage, name: str, seed: int, seconds: float) -> tuple[Path, list[TrueEvent]]:
-    """Draw the match of `seed`; returns the film, not dropped yet, and what truly happens in it."""
+def render(
+    stage: Stage, name: str, seed: int, seconds: float, drawn: Callable[[float], None]
+) -> tuple[Path, list[TrueEvent]]:
+    """Draw the match of `seed`; returns the film, not dropped yet, and what truly happens in it.
+
+    `drawn` is told how many seconds of it there are.
+    """
     from vlmd.demo.render import render_match
 
     path = stage.folder / name
-    return path, render_match(path, seed, seconds)
+    return path, render_match(path, seed, seconds, drawn=drawn)
 
 
 def _quoted(words: tuple[str, ...]) -> str:

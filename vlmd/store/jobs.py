@@ -140,8 +140,8 @@ async def retry(db: aiosqlite.Connection, job_id: int, fresh: bool, now: int) ->
     return bool(
         await change(
             db,
-            "UPDATE jobs SET state = 'indexing', fresh = ?, code = NULL, reason = NULL, finished_at = NULL,"
-            f" changed_at = ? WHERE id = ? AND state IN ({marks})",
+            "UPDATE jobs SET state = 'indexing', fresh = ?, code = NULL, reason = NULL, started_at = NULL,"
+            f" finished_at = NULL, changed_at = ? WHERE id = ? AND state IN ({marks})",
             (fresh, now, job_id),
         )
     )

@@ -38,7 +38,7 @@ def snapshot(path: Path) -> Iterator[sqlite3.Connection]:
 def job(db: sqlite3.Connection, job_id: int) -> dict[str, Any] | None:
     """A job's row with its file's path and its recipe's text; None if there is no such job."""
     row = db.execute(
-        "SELECT jobs.*, files.path, files.origin, recipes.body AS recipe_body FROM jobs"
+        "SELECT jobs.*, files.path, files.origin, files.size, recipes.body AS recipe_body FROM jobs"
         " JOIN files ON files.id = file_id LEFT JOIN recipes ON digest = recipe WHERE jobs.id = ?",
         (job_id,),
     ).fetchone()
@@ -48,7 +48,7 @@ def job(db: sqlite3.Connection, job_id: int) -> dict[str, Any] | None:
 def jobs(db: sqlite3.Connection, state: str | None, pipeline: str | None, limit: int) -> list[dict[str, Any]]:
     """The newest jobs, optionally of one state or pipeline, in the order they came."""
     rows = db.execute(
-        "SELECT * FROM (SELECT jobs.*, files.path, files.origin FROM jobs JOIN files ON files.id = file_id"
+        "SELECT * FROM (SELECT jobs.*, files.path, files.origin, files.size FROM jobs JOIN files ON files.id = file_id"
         " WHERE (?1 IS NULL OR jobs.state = ?1) AND (?2 IS NULL OR pipeline = ?2) ORDER BY jobs.id DESC LIMIT ?3)"
         " ORDER BY id",
         (state, pipeline, limit),
@@ -133,7 +133,7 @@ _WITHOUT_RESULT = (
 
 def failed_jobs(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
     """Jobs without a result that somebody may want to look at, newest first."""
-    columns = "SELECT jobs.*, files.path, files.origin"
+    columns = "SELECT jobs.*, files.path, files.origin, files.size"
     rows = db.execute(f"{columns}{_WITHOUT_RESULT} ORDER BY jobs.id DESC LIMIT ?", (limit,))
     return [dict(row) for row in rows]
 

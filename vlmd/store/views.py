@@ -9,10 +9,12 @@ from typing import Any
 
 from vlmd.core import names
 from vlmd.core.errors import REMEDY, Code
-from vlmd.store import reader
+from vlmd.store import reader, screen
 
 REFUSED_SHOWN = 50
 FAILED_SHOWN = 200
+WAITING_SHOWN = 10
+TROUBLES_ON_SCREEN = 20
 
 
 def job_list(db: sqlite3.Connection, state: str | None, pipeline: str | None, limit: int) -> list[dict[str, Any]]:
@@ -34,13 +36,33 @@ def job_detail(db: sqlite3.Connection, job_id: int) -> dict[str, Any] | None:
 
 
 def queue_status(db: sqlite3.Connection) -> dict[str, Any]:
-    """The queue as a whole: jobs by state, windows of unfinished jobs, refused files with what helps."""
+    """The queue as a whole: jobs by state, windows of unfinished jobs, and whatever went wrong with what helps."""
+    return {**_totals(db), **_troubles(db, REFUSED_SHOWN), "waiting": screen.waiting_jobs(db, WAITING_SHOWN)}
+
+
+def screen_status(db: sqlite3.Connection, jobs: int) -> dict[str, Any]:
+    """What one frame of a live screen shows: at most `jobs` unfinished jobs, as many ended ones, some troubles."""
     return {
-        "jobs": reader.job_counts(db),
-        "windows": reader.window_totals(db),
-        "refused": [_refused(row) for row in reader.refused(db, REFUSED_SHOWN)],
-        "failed": [_job(row) for row in reader.failed_jobs(db, REFUSED_SHOWN)],
-        "hooks": {**reader.notice_counts(db), "untold": reader.untold(db, REFUSED_SHOWN)},
+        **_totals(db),
+        **_troubles(db, TROUBLES_ON_SCREEN),
+        "done_beside": screen.done_beside(db),
+        "active": [_job(row) for row in screen.active_jobs(db, jobs)],
+        "ended": [_job(row) for row in screen.ended_jobs(db, jobs)],
+    }
+
+
+def _totals(db: sqlite3.Connection) -> dict[str, Any]:
+    return {"jobs": reader.job_counts(db), "windows": reader.window_totals(db)}
+
+
+def _troubles(db: sqlite3.Connection, limit: int) -> dict[str, Any]:
+    """Files and jobs without a result, and results that somebody should look at; `open_ends` counts the former."""
+    return {
+        "open_ends": reader.open_ends(db),
+        "refused": [_refused(row) for row in reader.refused(db, limit)],
+        "failed": [_job(row) for row in reader.failed_jobs(db, limit)],
+        "hooks": {**reader.notice_counts(db), "untold": reader.untold(db, limit)},
+        "doubtful": [_job(row) for row in screen.doubtful_jobs(db, limit)],
     }
 
 
@@ -63,6 +85,7 @@ def _job(row: dict[str, Any]) -> dict[str, Any]:
         **_why(row),
         "model": row["model"],
         "result": f"{row['result']}.json" if row["state"] == "done" else None,
+        "size": row["size"],
         "duration_s": facts["duration_ms"] / 1000 if facts else None,
         "truncated": facts.get("truncated"),
         "windows": {key: row[key] for key in ("total", "answered", "failed", "leased", "reused")},

@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import time
 from collections.abc import Collection, Iterator
 from importlib import resources
 from pathlib import Path
@@ -28,6 +29,7 @@ _MEANINGLESS = {".md", ".txt", ".png", ".jpg", ".gitattributes"}
 _CHUNK = 1 << 22
 _LARGEST_HEADER = 100_000_000
 """Of a safetensors file, in bytes, as its format has it."""
+_SAID_EVERY_SECONDS = 2.0
 
 
 def model_specs(settings: Settings, known: Collection[str] = ()) -> dict[str, ModelSpec]:
@@ -141,13 +143,31 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _digest(path: Path, size: int) -> str:
-    if size > 1 << 30:
-        logger.info("reading %s (%.1f GB) to know its revision", path.name, size / 1e9)
+    progress = _Progress(path.name, size)
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
+            progress.read(len(chunk), time.monotonic())
     return digest.hexdigest()
+
+
+class _Progress:
+    """Says every few seconds how far a large file is read, and how long the rest will take."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self._name = name
+        self._size = size
+        self._read = 0
+        self._begun = self._said = time.monotonic()
+
+    def read(self, count: int, now: float) -> None:
+        self._read += count
+        if now - self._said >= _SAID_EVERY_SECONDS:
+            self._said = now
+            share = self._read / self._size
+            left = (now - self._begun) * (1 - share) / share
+            logger.info("reading %s to know its revision: %.0f %%, %.0f s left", self._name, 100 * share, left)
 
 
 def _remembered(cache: Path) -> dict[str, str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 
 from vlmd.config import Settings
 from vlmd.core.errors import Code, WorkerError
 from vlmd.core.messages import (
+    Beat,
     CannotStart,
     FromWorker,
     Gone,
@@ -30,6 +32,8 @@ from vlmd.supervisor.models import model_spec
 from vlmd.supervisor.planning import make_recipe
 from vlmd.supervisor.process import Child, python
 
+_SAID_EVERY_SECONDS = 2.0
+
 
 class Trial:
     """Runs a pipeline over windows spread evenly; `say` hears what is going on."""
@@ -39,6 +43,7 @@ class Trial:
         self._pipeline = settings.pipelines[pipeline]
         self._say = say
         self._decoder: Decoder | None = None
+        self._said_at = time.monotonic()
         model = settings.models[self._pipeline.model]
         cache = settings.paths.state / "model-digests.json"
         self._model = model_spec(self._pipeline.model, model, settings.devices.threads, cache)
@@ -74,7 +79,14 @@ class Trial:
     def _index(self, file: FileRef) -> VideoIndex:
         with Decoder.start(file, self._settings.limits.for_decoder()) as decoder:
             self._decoder = decoder
-            return decoder.index()
+            return decoder.index(lambda count: self._read(count, file.identity.size))
+
+    def _read(self, count: int, size: int) -> None:
+        """Tell how far the video is read, now and then."""
+        now = time.monotonic()
+        if now - self._said_at > _SAID_EVERY_SECONDS:
+            self._said_at = now
+            self._say(f"reading the video: {100 * count / size:.0f} %")
 
     def _run(self, file: FileRef, index: VideoIndex, windows: list[Window]) -> RunWindows:
         return RunWindows(
@@ -92,6 +104,8 @@ class Trial:
     async def _serve(self, worker: Child[FromWorker], run: RunWindows) -> AsyncIterator[WindowAnswered]:
         async for message in worker.messages():
             match message:
+                case Beat(stage=stage) if stage.startswith("load"):
+                    self._say(f"{stage} of {self._model.name}")
                 case Ready():
                     self._say(f"ready after {message.load_ms / 1000:.1f} s; asking {len(run.windows)} windows")
                     worker.send(run)

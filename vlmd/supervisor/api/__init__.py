@@ -3,6 +3,7 @@
 server      HTTP on a Unix socket; which groups of routes there are
 answering   what all routes share
 status      how the daemon is doing
+screen      the same for a live screen, bounded; answers as the models gave them
 metrics     the same for a monitoring system
 health      is it well, is it ready
 devices     pausing, draining and resuming them

@@ -31,6 +31,14 @@ async def read(database: Path, view: Callable[..., T]) -> T:
     return await asyncio.to_thread(look)
 
 
+def number(request: Request, name: str, least: int, most: int, default: int) -> int:
+    """A number from the query, within its bounds."""
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most):
+        raise UsageError(f"{name} must be a number from {least} to {most}, not {text[:100]!r}")
+    return int(text)
+
+
 async def _not_found(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, status_code=404)
 

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from vlmd.core.errors import UsageError
 from vlmd.core.messages import Merged, MergeFailed
 from vlmd.store import views
-from vlmd.supervisor.api.answering import NotFound, read
+from vlmd.supervisor.api.answering import NotFound, number, read
 from vlmd.supervisor.api.verbs import Verbs
 from vlmd.supervisor.merger import run_merger
 from vlmd.supervisor.parts import Parts
@@ -63,7 +63,7 @@ class _Jobs:
 
     async def list(self, request: Request) -> Response:
         query = request.query_params
-        limit = _limit(query.get("limit", "1000"))
+        limit = number(request, "limit", 1, _MOST_JOBS, 1000)
         state, pipeline = query.get("state"), query.get("pipeline")
         return JSONResponse(await read(self._database, lambda db: views.job_list(db, state, pipeline, limit)))
 
@@ -109,9 +109,3 @@ class _Jobs:
         if job is None:
             raise NotFound(f"there is no job {job_id}; `vlmd jobs` lists them")
         return job
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) <= _MOST_JOBS:
-        raise UsageError(f"limit must be a number from 1 to {_MOST_JOBS}, not {text!r}")
-    return int(text)

@@ -15,11 +15,11 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.applications import Starlette
 
-from vlmd.supervisor.api import devices, health, jobs, keeping, metrics, reload, status
+from vlmd.supervisor.api import devices, health, jobs, keeping, metrics, reload, screen, status
 from vlmd.supervisor.api.answering import ERRORS
 from vlmd.supervisor.parts import Parts
 
-_GROUPS = (status, metrics, health, jobs, devices, keeping, reload)
+_GROUPS = (status, screen, metrics, health, jobs, devices, keeping, reload)
 
 
 class Api:

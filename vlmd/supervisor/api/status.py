@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from vlmd import __version__
 from vlmd.clock import now_ms
+from vlmd.core.names import shown
 from vlmd.store import views
 from vlmd.supervisor.api.answering import read
 from vlmd.supervisor.devices.discovery import readings
@@ -30,23 +31,31 @@ def routes(parts: Parts) -> list[Route]:
 class _Status:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._started = now_ms()
+        self._daemon = DaemonStatus(parts)
 
     async def answer(self, request: Request) -> Response:
         queue = await read(self._parts.settings.paths.database, views.queue_status)
-        return JSONResponse({**await self._daemon(), **queue})
+        return JSONResponse({**await self._daemon.document(), **queue})
 
-    async def _daemon(self) -> dict[str, Any]:
-        """What only the running daemon knows."""
+
+class DaemonStatus:
+    """What only the running daemon knows."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._started = now_ms()
+
+    async def document(self) -> dict[str, Any]:
         parts = self._parts
         measured = await readings(parts.devices, parts.nvml)
+        now = time.monotonic()
         return {
             "version": __version__,
             "pid": os.getpid(),
             "uptime_s": (now_ms() - self._started) / 1000,
             "paths": {name: str(path) for name, path in parts.settings.paths.model_dump().items()},
-            "windows_per_second": round(parts.fleet.rate.per_second(time.monotonic()), 3),
-            "devices": [_device(slot, msgspec.to_builtins(measured[slot.name])) for slot in parts.fleet.slots],
+            "windows_per_second": round(parts.fleet.rate.per_second(now), 3),
+            "devices": [_device(slot, msgspec.to_builtins(measured[slot.name]), now) for slot in parts.fleet.slots],
             "inbox": {
                 "settling": parts.inbox.settling,
                 "growing": {name: round(seconds) for name, seconds in parts.inbox.growing.items()},
@@ -65,8 +74,8 @@ class _Status:
         }
 
 
-def _device(slot: Slot, reading: dict[str, Any]) -> dict[str, Any]:
-    looking_at = next(iter(slot.leases.values()), None)
+def _device(slot: Slot, reading: dict[str, Any], now: float) -> dict[str, Any]:
+    looking_at = _looking_at(slot)
     return {
         "name": slot.name,
         "label": slot.device.label,
@@ -76,13 +85,29 @@ def _device(slot: Slot, reading: dict[str, Any]) -> dict[str, Any]:
         "reason": slot.reason,
         "stage": slot.stage,
         "pid": slot.pid,
+        "uptime_s": round(now - slot.ready_at, 1) if slot.ready else None,
         "model": slot.model.name,
         "precision": slot.ready.precision if slot.ready else None,
         "model_bytes": slot.ready.memory_bytes if slot.ready else None,
-        "job": looking_at.job if looking_at else None,
+        "job": looking_at["job"] if looking_at else None,
+        "looking_at": looking_at,
         "windows_held": sum(len(run.windows) for run in slot.leases.values()),
+        "windows_per_second": round(slot.window_rate.per_second(now), 3),
+        "tokens_per_second": round(slot.token_rate.per_second(now), 1),
         "answered": slot.answered,
         "tokens": slot.tokens,
         "deaths": slot.deaths,
-        "reading": reading,
+        "reading": {**reading, "memory_total": slot.device.memory_total},
     }
+
+
+def _looking_at(slot: Slot) -> dict[str, Any] | None:
+    """The first window of the batch on the device, else of what the worker is decoding."""
+    begun = min((key for key in slot.begun if key[0] in slot.leases), default=None)
+    lease = begun[0] if begun else next(iter(slot.leases), None)
+    if lease is None:
+        return None
+    run = slot.leases[lease]
+    starts = {window.index: window.start_ms for window in run.windows}
+    start_ms = starts.get(begun[1], run.windows[0].start_ms) if begun else run.windows[0].start_ms
+    return {"job": run.job, "name": shown(os.path.basename(run.file.path)), "at_s": start_ms / 1000}

@@ -19,6 +19,7 @@ from vlmd.core.messages import ModelSpec, Ready, RunWindows, WindowAnswered
 from vlmd.log import about
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.fleet.patience import Patience
+from vlmd.supervisor.fleet.rate import Rate
 from vlmd.supervisor.fleet.restart import Restart, Restarts
 from vlmd.supervisor.fleet.states import ABLE, SlotState
 from vlmd.supervisor.fleet.steps import Facts, Rest, Start, Step, Stop, next_step
@@ -54,6 +55,9 @@ class Slot:
     """Models that cannot be loaded here, until somebody says `resume`."""
     answered: int = 0
     tokens: int = 0
+    window_rate: Rate = field(default_factory=Rate)
+    token_rate: Rate = field(default_factory=Rate)
+    ready_at: float = 0.0
     deaths: int = 0
     causes: Counter[str] = field(default_factory=Counter)
     """The same deaths by what ended the worker."""
@@ -100,6 +104,11 @@ class Slot:
     def stuck(self) -> bool:
         """Its worker was killed and does not end."""
         return self.worker is not None and self.worker.stuck is not None
+
+    @property
+    def begun(self) -> set[tuple[int, int]]:
+        """The (lease, window) pairs that are on the device now."""
+        return self.worker.held.begun if self.worker else set()
 
     @property
     def leases(self) -> Mapping[int, RunWindows]:
@@ -247,10 +256,13 @@ class Slot:
         match message:
             case Ready():
                 self._reason = None
-                self.restarts.ready(time.monotonic())
+                self.ready_at = time.monotonic()
+                self.restarts.ready(self.ready_at)
             case WindowAnswered(tokens=tokens):
                 self.answered += 1
                 self.tokens += len(tokens)
+                self.window_rate.count(1, time.monotonic())
+                self.token_rate.count(len(tokens), time.monotonic())
         await self.hear(self, message)
 
     # --- what others decide ---------------------------------------------------------------------------------

@@ -1,0 +1,116 @@
+"""Everything that is wrong, each with its reason and the verb that helps. Pure; for `status` and `top` alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+
+class Problem(msgspec.Struct, frozen=True):
+    what: str
+    reason: str
+    remedy: str = ""
+    serious: bool = True
+    """False for a result that is there and may be less than it looks."""
+    kind: str = ""
+    """Problems of one kind are alike: a screen shows the first of them."""
+    alike: int = 0
+    """How many more of its kind this one stands for."""
+
+
+_DEVICE_REMEDY = {
+    "parked": "put that right, then `vlmd resume`",
+    "restarting": "it is started again by itself",
+    "loading": "it is being started again",
+    "paused": "`vlmd resume` takes it up again",
+    "waiting": "it starts by itself once there is room",
+}
+_BROKEN = ("parked", "restarting", "loading")
+"""States in which a reason tells of something that broke; in others it only explains."""
+
+
+def problems(document: dict[str, Any]) -> list[Problem]:
+    """From the daemon's status: first what concerns all, then devices, then what has no result, then doubts."""
+    return [*_of_the_daemon(document), *_of_devices(document), *_without_result(document), *_doubts(document)]
+
+
+def unlisted(document: dict[str, Any]) -> int:
+    """Failed jobs and refused files beyond those the document lists."""
+    ends = document["open_ends"]
+    return int(ends["failed"] + ends["refused"] - len(document["failed"]) - len(document["refused"]))
+
+
+def by_kind(found: Iterable[Problem]) -> list[Problem]:
+    """The first of each kind, which stands for the others."""
+    kinds: dict[object, list[Problem]] = {}
+    for number, problem in enumerate(found):
+        kinds.setdefault(problem.kind or number, []).append(problem)
+    return [replace(first, alike=len(others)) for first, *others in kinds.values()]
+
+
+def _of_the_daemon(document: dict[str, Any]) -> Iterator[Problem]:
+    for found in document.get("problems", []):
+        yield Problem(str(found.get("what", "")), str(found.get("reason", "")), str(found.get("remedy") or ""))
+    if problem := document["inbox"]["problem"]:
+        yield Problem("inbox", problem, "nothing new is taken until that is put right")
+    if unknown := document.get("gpu_health_problem"):
+        yield Problem("GPU health", f"not known: {unknown}", "see whether `nvidia-smi` answers")
+    for model in document.get("unloadable", []):
+        yield Problem(
+            f"model {model['model']}", f"its jobs wait, it cannot be loaded: {model['reason']}", model["remedy"]
+        )
+    yield from _untold(document)
+    if missing := document["sandbox_missing"]:
+        reason = f"decoders run without {', '.join(missing)}"
+        yield Problem("sandbox", reason, "run on Linux 5.13 or newer with Landlock", serious=False)
+
+
+def _untold(document: dict[str, Any]) -> Iterator[Problem]:
+    """Hooks that were called in vain."""
+    for notice in document.get("hooks", {}).get("untold", []):
+        what, helps = f"on_{notice['event']} of job {notice['job']}", "it is tried again by itself"
+        if notice["given_up"]:
+            helps = "given up; restart the daemon to have it tried again"
+        yield Problem(what, f"{notice['problem']}, {notice['tries']} tries", helps, kind="hook")
+
+
+def _of_devices(document: dict[str, Any]) -> Iterator[Problem]:
+    for device in document["devices"]:
+        if device["reason"]:
+            remedy = device.get("remedy") or _DEVICE_REMEDY.get(device["state"], "")
+            serious = device["state"] in _BROKEN
+            yield Problem(f"{device['name']} {device['state']}", device["reason"], remedy, serious)
+
+
+def _without_result(document: dict[str, Any]) -> Iterator[Problem]:
+    for job in document["failed"]:
+        what, reason = f"job {job['id']} {job['name']}", f"{job['code']}: {job['reason']}"
+        yield Problem(what, reason, job["remedy"], kind=job["code"])
+    for file in document["refused"]:
+        what, reason = f"refused {file['path']}", f"{file['code']}: {file['reason']}"
+        yield Problem(what, reason, file["remedy"], kind=file["code"])
+
+
+def _doubts(document: dict[str, Any]) -> Iterator[Problem]:
+    for job in document["doubtful"]:
+        for kind, reason, remedy in _doubts_about(job):
+            yield Problem(f"job {job['id']} {job['name']}", reason, remedy, serious=False, kind=kind)
+
+
+def _doubts_about(job: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What is odd about a result: its kind, a sentence, and what helps."""
+    number, total, failed, said = job["id"], job["windows"]["total"], job["windows"]["failed"], job["summary"]
+    answered = total - failed
+    if failed:
+        remedy = f"`vlmd show {number}` says why; `vlmd retry {number}` asks them again"
+        yield "failed windows", f"{failed} of {total} windows failed", remedy
+    if said["truncated"]:
+        yield "cut video", "the end of the video is missing", "copy it again"
+    if said["unparseable"]:
+        remedy = "the result lists them with their text; `vlmd try` shows what another prompt does"
+        yield "unparseable", f"{said['unparseable']} of {answered} answers cannot be read", remedy
+    elif answered and not said["windows_with_events"]:
+        yield "all none", "every window answered none", "if that is wrong, `vlmd try` shows what the model says"
