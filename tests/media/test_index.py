@@ -49,7 +49,7 @@ def agrees_with_full_decode(path: Path, pts: list[int], rotation: int = 0) -> bo
         ("mkv", "ffv1", "yuv422p", (16384, 2)),
         ("mkv", "ffv1", "yuv420p12le", (64, 48)),
         ("mkv", "ffv1", "yuv444p12le", (65, 49)),
-        ("mov", "prores_ks", "yuva444p10le", (64, 48)),
+        ("mkv", "ffv1", "yuva444p10le", (64, 48)),
     ],
 )
 def test_any_size_and_pixel_format(

@@ -63,3 +63,11 @@ def test_zeros_are_no_video(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(1 << 30)
     assert reason_for(path) == Code.NOT_VIDEO
+
+
+@pytest.mark.parametrize("claim", [1 << 31, (1 << 63) - 1, (1 << 64) - 1])
+def test_a_box_that_claims_more_than_there_can_be(claim: int, tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    ftyp = (16).to_bytes(4) + b"ftypisom" + bytes(4)
+    path.write_bytes(ftyp + (1).to_bytes(4) + b"free" + claim.to_bytes(8) + bytes(100))
+    assert reason_for(path) in {Code.NOT_VIDEO, Code.TRUNCATED}

@@ -46,9 +46,10 @@ def _sample_entries(fd: int) -> list[Box]:
 
 
 def _boxes(fd: int, at: int, end: int) -> Iterator[Box]:
-    """The boxes between `at` and `end`."""
+    """The boxes between `at` and `end`, as far as the file goes: sizes are 64 bits, and claims."""
+    stop = min(end, os.fstat(fd).st_size)
     for _ in range(_MAX_BOXES):
-        header = os.pread(fd, min(16, max(0, end - at)), at)
+        header = os.pread(fd, min(16, stop - at), at) if at < stop else b""
         if len(header) < 8:
             return
         length, begin = int.from_bytes(header[:4]), 8

@@ -39,8 +39,9 @@ def _within(fd: int, outer: list[Element], path: tuple[int, ...]) -> list[Elemen
 
 def _elements(fd: int, at: int, end: int) -> Iterator[Element]:
     """The elements between `at` and `end`; pictures begin with the first cluster, and nothing is sought there."""
+    stop = min(end, os.fstat(fd).st_size)
     for _ in range(_MAX_ELEMENTS):
-        header = os.pread(fd, min(12, max(0, end - at)), at)
+        header = os.pread(fd, min(12, stop - at), at) if at < stop else b""
         kind, used = _number(header, keep_marker=True)
         length, more = _number(header[used:], keep_marker=False)
         if not used or not more or kind == _CLUSTER:
