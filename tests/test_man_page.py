@@ -15,7 +15,7 @@ from tools.make_man_page import PAGE, man_page, verbs
 from vlmd.cli import cli
 
 ROOT = Path(__file__).parents[1]
-BASH = ROOT / "share" / "bash-completion" / "completions" / "vlmd"
+BASH = ROOT / "tools/share" / "bash-completion" / "completions" / "vlmd"
 CONFIG = '[models.m]\npath = "vlmd-demo"\n[pipelines.soccer]\nmodel = "m"\nlabels = ["Goal"]\n'
 
 

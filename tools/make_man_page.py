@@ -22,6 +22,7 @@ _STATUS = [
     ("3", "the daemon is not running"),
     ("4", "no such job"),
     ("69", "no worker can run"),
+    ("74", "the disk failed"),
     ("75", "the database is in use or cannot be used"),
     ("78", "the configuration is wrong"),
     ("130", "interrupted"),

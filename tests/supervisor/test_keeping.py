@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.making import answered, planned, rows
-from vlmd.config import Settings, parse_settings
+from vlmd.config import Live, Settings, parse_settings
 from vlmd.core.errors import StoreError
 from vlmd.core.retention import DAY_MS
 from vlmd.store import Store, jobs
@@ -48,7 +48,7 @@ async def left_after(keeper: Keeper, settings: Settings, seconds: float) -> int:
 
 
 async def test_old_jobs_are_forgotten_by_themselves(store: Store, settings: Settings) -> None:
-    assert await left_after(Keeper(settings, store), settings, seconds=60) == 0
+    assert await left_after(Keeper(Live(settings), store), settings, seconds=60) == 0
 
 
 async def test_nothing_is_forgotten_after_the_clock_was_set(
@@ -56,7 +56,7 @@ async def test_nothing_is_forgotten_after_the_clock_was_set(
 ) -> None:
     times = iter([DAY_MS, 1000 * DAY_MS])
     monkeypatch.setattr(keeping, "now_ms", lambda: next(times))
-    assert await left_after(Keeper(settings, store), settings, seconds=1) == 1
+    assert await left_after(Keeper(Live(settings), store), settings, seconds=1) == 1
     assert "the clock was set" in caplog.text
 
 
@@ -69,5 +69,5 @@ async def test_damage_that_is_found_ends_the_daemon(tmp_path: Path, settings: Se
         file.seek(100_000)
         file.write(os.urandom(50_000))
     with pytest.raises(StoreError, match="is damaged"):
-        await Keeper(settings, store).run(first=0.01, every=600)
+        await Keeper(Live(settings), store).run(first=0.01, every=600)
     await store.close()
