@@ -1,7 +1,8 @@
 """The command line: one module per group of verbs; wiring and words only.
 
 Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 the daemon is not
-running, 4 no such job, 69 no worker can run, 74 the disk failed, 75 the database cannot be used, 78 configuration, 130 interrupted.
+running, 4 no such job, 69 no worker can run, 74 the disk failed, 75 the database cannot be used, 78 configuration,
+130 interrupted.
 """
 
 from __future__ import annotations
