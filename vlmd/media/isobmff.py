@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _MAX_BOXES = 1000
+_LARGEST_FILE = 1 << 62
+"""Lengths of 64 bits may lead to where no file reaches, and pread cannot go."""
 _TO_SAMPLE_ENTRIES = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 _STSD_HEADER = 8
 """Version, flags and the number of entries (8.5.2)."""
@@ -48,7 +50,9 @@ def _sample_entries(fd: int) -> list[Box]:
 def _boxes(fd: int, at: int, end: int) -> Iterator[Box]:
     """The boxes between `at` and `end`."""
     for _ in range(_MAX_BOXES):
-        header = os.pread(fd, min(16, max(0, end - at)), at)
+        if at >= min(end, _LARGEST_FILE):
+            return
+        header = os.pread(fd, min(16, end - at), at)
         if len(header) < 8:
             return
         length, begin = int.from_bytes(header[:4]), 8
