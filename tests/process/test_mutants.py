@@ -1,7 +1,8 @@
-"""A hundred damaged videos through one daemon; `tools/fuzz.py` does thousands. And that mutants can be made again."""
+"""A hundred damaged videos, some through a daemon and all others through decoders; `tools/fuzz.py` does thousands."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,27 +11,47 @@ from fuzz_kit.mutants import CHANGES, Random, mutant
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.media.films import film
+from tests.media.films import film, index_of
+from vlmd.core.errors import Code, MediaError
 
-COUNT = 100
+DAEMON, DECODERS = range(40), range(40, 100)
+"""Numbers of the mutants."""
+REASONS = {Code.EMPTY, Code.NOT_VIDEO, Code.TRUNCATED, Code.NO_VIDEO_STREAM, Code.UNDECODABLE, Code.BAD_DIMENSIONS}
 CONTENT = st.binary(max_size=300)
 
 
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("originals")
+    made = [
+        film(folder / "a.mp4", codec="libx264", options={"bf": "2"}),
+        film(folder / "b.mkv", codec="libx264"),
+        film(folder / "c.avi"),
+        film(folder / "d.ts", codec="mpeg2video"),
+    ]
+    return {path.name: path.read_bytes() for path in made}
+
+
 @pytest.mark.timeout(600)
-def test_a_hundred_mutants_end_in_one_of_the_ways_there_are(tmp_path: Path) -> None:
-    originals = {
-        path.name: path.read_bytes()
-        for path in (
-            film(tmp_path / "a.mp4", codec="libx264", options={"bf": "2"}),
-            film(tmp_path / "b.mkv", codec="libx264"),
-            film(tmp_path / "c.avi"),
-            film(tmp_path / "d.ts", codec="mpeg2video"),
-        )
-    }
-    outcome = campaign.run(tmp_path / "daemon", originals, 1, COUNT, COUNT, keep=None)
+def test_mutants_in_the_inbox_end_in_one_of_the_ways_there_are(originals: dict[str, bytes], tmp_path: Path) -> None:
+    outcome = campaign.run(tmp_path, originals, 1, len(DAEMON), len(DAEMON), keep=None)
     assert outcome.broken == [], "\n".join(report.lines(outcome))
-    assert len(outcome.endings) == COUNT
+    assert len(outcome.endings) == len(DAEMON)
     assert {ending.state for ending in outcome.endings.values()} >= {"done", "failed"}
+
+
+@pytest.mark.timeout(600)
+def test_decoders_of_mutants_find_pictures_or_a_reason(originals: dict[str, bytes], tmp_path: Path) -> None:
+    def look(number: int) -> str | None:
+        one = mutant(1, number, originals)
+        (tmp_path / one.name).write_bytes(one.data)
+        try:
+            return None if index_of(tmp_path / one.name).pts else f"{one.name}: nothing"
+        except MediaError as error:
+            return None if error.failure.code in REASONS else f"{one.name}: {error}"
+
+    with ThreadPoolExecutor(2) as threads:  # they outlive their decoders
+        assert [said for said in threads.map(look, DECODERS) if said] == []
 
 
 @given(st.integers(), st.integers(0, 10_000), st.dictionaries(st.sampled_from(["a.mp4", "b.mkv"]), CONTENT, min_size=1))

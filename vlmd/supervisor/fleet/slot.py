@@ -54,6 +54,8 @@ class SlotState(StrEnum):
     STOPPED = "stopped"
 
 
+_LONGEST_MESSAGE = 8 << 20
+"""Bytes; an answer takes two million at the very most, see `MAX_TEXT_BYTES`."""
 _AT_SOMETHING = (SlotState.LOADING, SlotState.BUSY, SlotState.SWAPPING)
 """States in which silence means that a worker hangs."""
 
@@ -209,7 +211,7 @@ class Slot:
         if self.stopping:
             self._child.kill()
         failure: Failure | None = None
-        async for message in self._child.messages():
+        async for message in self._child.messages(_LONGEST_MESSAGE):
             self.progress_at = time.monotonic()
             match message:
                 case CannotStart(failure=why):
