@@ -62,6 +62,21 @@ def test_other_content_at_the_same_path_gets_a_result_of_its_own(new_daemon: Sta
     assert content_of(daemon.stage.results / f"{second['result']}.json") == films["two"].content
 
 
+def test_a_copy_that_broke_off_is_taken_anew_when_it_goes_on(new_daemon: StartDaemon, films: Films) -> None:
+    daemon = new_daemon()
+    whole = films["one"].path.read_bytes()
+    path = daemon.stage.drop(films["one"].path, "match.mp4")
+    path.write_bytes(whole[: len(whole) // 2])
+    daemon.start()
+    daemon.until(lambda: daemon.jobs("failed"), "half a video has failed")
+    assert daemon.jobs()[0]["code"] == "truncated"
+    with path.open("ab") as file:
+        file.write(whole[len(whole) // 2 :])
+    daemon.until(lambda: job_done(daemon, 2), "the whole one is done")
+    assert content_of(result_of(daemon.stage, "match.mp4")) == films["one"].content
+    assert daemon.stop() == 0
+
+
 def test_a_file_that_changes_while_it_is_looked_at_begins_anew(new_daemon: StartDaemon, films: Films) -> None:
     daemon = new_daemon(script={"seconds": 0.1})
     daemon.stage.drop(films["one"].path, "match.mp4")

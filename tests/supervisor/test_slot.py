@@ -54,7 +54,7 @@ class Process:
         if isinstance(message, Shutdown) and self.mortal:
             self.says.put_nowait(Gone(exit="it ended with exit code 0"))
 
-    async def messages(self) -> AsyncIterator[Any]:
+    async def messages(self, most: int) -> AsyncIterator[Any]:
         while not isinstance(message := await self.says.get(), Gone):
             yield message
         yield message

@@ -16,7 +16,7 @@ import msgspec
 
 from vlmd.core.errors import LinkError
 from vlmd.core.messages import Gone
-from vlmd.link import decode_message, encode_frame, read_frame
+from vlmd.link import MAX_FRAME, decode_message, encode_frame, read_frame
 
 T = TypeVar("T")
 _STDERR = 2
@@ -67,11 +67,14 @@ class Child(Generic[T]):
         if not self._writer.is_closing():
             self._writer.write(encode_frame(message))
 
-    async def messages(self) -> AsyncIterator[T | Gone]:
-        """Everything the process says, and `Gone` at the end: end of file, a signal and garbage look alike."""
+    async def messages(self, most: int = MAX_FRAME) -> AsyncIterator[T | Gone]:
+        """Everything the process says, and `Gone` at the end: end of file, a signal and garbage look alike.
+
+        `most`: bytes of the longest message it may send.
+        """
         reason = None
         try:
-            while (body := await read_frame(self._reader)) is not None:
+            while (body := await read_frame(self._reader, most)) is not None:
                 yield decode_message(self._decoder, body)
         except LinkError as error:
             reason = f"it broke the protocol ({error})"

@@ -45,6 +45,9 @@ WORKER_ENVIRONMENT = {
 UNKILLABLE_SECONDS = 10.0
 """A killed process that is still there after this hangs in the kernel: nothing but the driver can end it."""
 
+_LONGEST_MESSAGE = 8 << 20
+"""Bytes; an answer takes two million at the very most, see `MAX_TEXT_BYTES`."""
+
 _ENDING_SECONDS = 5.0
 """From the end of its link to the end of a process: Python and the driver clear up."""
 
@@ -111,7 +114,7 @@ class Worker:
         """Hear it until it is gone, and give back what it held."""
         failure: Failure | None = None
         reason, how = "", "exit"
-        async for message in self._child.messages():
+        async for message in self._child.messages(_LONGEST_MESSAGE):
             match message:
                 case CannotStart(failure=why):
                     failure = why
