@@ -79,16 +79,20 @@ def test_q_ends_it_and_leaves_the_terminal_as_it_was(watched: Daemon) -> None:
     outer, inner = pty.openpty()
     termios.tcsetwinsize(inner, (24, 80))
     before = termios.tcgetattr(inner)
-    environment = {**os.environ, "TERM": "xterm-256color"}
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    environment["TERM"] = "xterm-256color"
     with subprocess.Popen(command(watched), stdin=inner, stdout=inner, cwd=ROOT, env=environment) as process:
-        drawn = read_until(outer, "one.mp4")
-        assert "\x1b[?1049h" in drawn, "a screen of its own"
-        termios.tcsetwinsize(inner, (50, 160))
-        read_until(outer, "DETAILS")
-        assert termios.tcgetattr(inner) != before
-        os.write(outer, b"q")
-        read_until(outer, "\x1b[?25h\x1b[?1049l")
-        assert process.wait(SECONDS) == 0
+        try:
+            drawn = read_until(outer, "one.mp4")
+            assert "\x1b[?1049h" in drawn, "a screen of its own"
+            termios.tcsetwinsize(inner, (50, 160))
+            read_until(outer, "DETAILS")
+            assert termios.tcgetattr(inner) != before
+            os.write(outer, b"q")
+            read_until(outer, "\x1b[?25h\x1b[?1049l")
+            assert process.wait(SECONDS) == 0
+        finally:
+            process.kill()
     assert termios.tcgetattr(inner) == before
     os.close(inner)
     os.close(outer)
