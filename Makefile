@@ -11,8 +11,9 @@ TESTS  ?=
 demo: $(VENV)/.installed
 	$(BIN)/vlmd demo
 
+# Most tests wait for processes, so four at a time suit two cores.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(TESTS)
+	$(BIN)/python -m pytest -n 4 --maxschedchunk 1 $(TESTS)
 
 check: format lint types test
 

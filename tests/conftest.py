@@ -15,3 +15,8 @@ def videos() -> Path:
     if not folder:
         pytest.skip("VLMD_TEST_VIDEOS is not set")
     return Path(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real processes first, and of them first those that ask for more time than others: nobody waits for the last."""
+    items.sort(key=lambda item: ("process" not in item.path.parts, item.get_closest_marker("timeout") is None))
