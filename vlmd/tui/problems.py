@@ -25,7 +25,6 @@ _DEVICE_REMEDY = {
     "parked": "put that right, then `vlmd resume`",
     "restarting": "it is started again by itself",
     "loading": "it is being started again",
-    "paused": "`vlmd resume` takes it up again",
     "waiting": "it starts by itself once there is room",
 }
 _BROKEN = ("parked", "restarting", "loading")
