@@ -57,7 +57,8 @@ class Trial:
         self.log = folder / "vlmd.log"
 
     def follow(self, heading: str) -> None:
-        """Type what the README says, but for downloads."""
+        """Type what the README says, but for downloads, into a shell of its own."""
+        folder = "/"
         for command in readme.commands(self.text, heading):
             if "/pip install" in command:
                 print(f"  # {command}   (packages copied, vlmd built from {SOURCE})")
@@ -66,12 +67,10 @@ class Trial:
                 continue
             print(f"  # {command}")
             booted = not command.startswith("systemctl")
-            done = self.root.run(f"cd {self._folder} && {command}", check=booted)
+            done = self.root.run(f"cd {folder} && {command}", check=booted)
             print("".join(f"      {line}\n" for line in (done.stdout + done.stderr).splitlines()), end="")
             if command.startswith("cd "):
-                self._folder = command.removeprefix("cd ")
-
-    _folder = "/"
+                folder = command.removeprefix("cd ")
 
     def install(self) -> None:
         for user in ("anna", "bert", "dora"):
