@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import click
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,7 +27,24 @@ _STEP = 0.25
 """Without a terminal: a line at every quarter."""
 
 
-class Steps:
+class _OnTerminal:
+    """Drawn while it is entered, and only on a terminal."""
+
+    _console: Console
+    _progress: Progress
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+
+class Steps(_OnTerminal):
     """One thing of a known length."""
 
     def __init__(self, name: str, total: float, unit: str) -> None:
@@ -41,16 +59,6 @@ class Steps:
         self._task = self._progress.add_task(shown(name), total=total)
         if not self._console.is_terminal:
             click.echo(f"{name}: {total:g} {unit}", err=True)
-
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     def reached(self, amount: float) -> None:
         self._progress.update(self._task, completed=amount)
@@ -89,7 +97,7 @@ class Doing:
             self._progress.start()
 
 
-class Bars:
+class Bars(_OnTerminal):
     """One bar per video; fed with jobs as the API lists them."""
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -106,16 +114,6 @@ class Bars:
         )
         self._tasks = {name: self._task(name) for name in names}
         self._said: dict[str, tuple[str, int]] = {}
-
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     def show(self, jobs: Sequence[dict[str, Any]], loading: str = "") -> None:
         """`loading` says what a model is at that all of them wait for."""

@@ -1,10 +1,11 @@
 """The daemon: wires inbox, store, workers and control API together. Never imports torch or av.
 
 daemon     the main loop: start everything, wait for a reason to end, end it in order
+reloading  the settings, read again while the daemon runs
 notify     what the service manager is told
 parts      what a running daemon consists of, and how it is wired
 planning   a registered file is indexed and cut into windows
-merging    a job whose windows are all in gets its result
+merging    a job whose windows are all in gets its result; `merger` is one such process
 keeping    once a day: what has been kept long enough is forgotten
 pool       the loop that planning and merging share
 fleet/     the workers: one process per device

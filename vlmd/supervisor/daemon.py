@@ -55,7 +55,7 @@ class Daemon:
             nvml = Nvml()
             devices = await discover(settings.devices, os.environ, nvml)
             models = await asyncio.to_thread(model_specs, settings)
-            parts = wire(self._live, store, models, devices, nvml, self._worker_command)
+            parts = wire(self._live, store, models, devices, nvml, self._worker_command, self._manager.reloading)
             await _recover(parts)
             await self._serve(parts)
         except BaseException:
@@ -70,7 +70,7 @@ class Daemon:
         serving = (
             Api(parts),
             Heartbeat(self._manager, parts),
-            parts.health,
+            parts.gpu_health,
             parts.keeper,
             parts.hooks,
             parts.reloading,

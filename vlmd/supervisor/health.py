@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 
+from vlmd.core.errors import StoreError
 from vlmd.store.store import ping
 from vlmd.supervisor.fleet.states import SlotState
 from vlmd.supervisor.parts import Parts
@@ -27,7 +28,7 @@ async def alive(parts: Parts) -> str | None:
             await parts.store.write(ping)
     except TimeoutError:
         return f"the database did not answer within {DEADLINE_SECONDS:.0f} s; see whether its disk does"
-    except (sqlite3.Error, ValueError) as error:  # aiosqlite raises the latter once it is closed
+    except (StoreError, sqlite3.Error, ValueError) as error:  # aiosqlite raises the latter once it is closed
         return f"the database cannot be used: {error}"
     return None
 
@@ -35,7 +36,7 @@ async def alive(parts: Parts) -> str | None:
 def unready(parts: Parts) -> list[str]:
     """Why nothing would come of a video dropped now; empty when all is well."""
     reasons = []
-    gone = (SlotState.PARKED, SlotState.STOPPED)
+    gone = (SlotState.PAUSED, SlotState.PARKED, SlotState.STOPPED)
     if all(slot.state in gone for slot in parts.fleet.slots):
         told = "; ".join(f"{slot.name}: {slot.reason or slot.state}" for slot in parts.fleet.slots)
         reasons.append(f"no worker can run: {told}")

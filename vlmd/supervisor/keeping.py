@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 
 import msgspec
@@ -65,7 +66,10 @@ class Keeper:
         return await asyncio.to_thread(expected, self._live.now.paths.database, found)
 
     async def _tend(self) -> None:
-        await asyncio.to_thread(wholeness.check, self._live.now.paths.database)
+        try:
+            await asyncio.to_thread(wholeness.check, self._live.now.paths.database)
+        except sqlite3.OperationalError as error:  # nothing is known of the file: it could not be opened, or was locked
+            logger.warning("the database could not be read through: %s; tried again tomorrow", error)
         await self.forget()
 
 

@@ -143,11 +143,12 @@ class Mergers:
         if job.pipeline not in self._settings.pipelines:
             reason = f"pipeline {job.pipeline} is not configured any more"
             return MergeFailed(failure=Failure(Code.UNKNOWN_PIPELINE, reason))
+        request = self.request(job.id, job.pipeline, job.result)  # before a reload can take the pipeline away
         if job.check_file and (changed := await asyncio.to_thread(_changed, job.file)):
             return MergeFailed(failure=changed)
         if away := await asyncio.to_thread(missing, self._settings.paths.results, self._mount):
             return MergeFailed(failure=Failure(Code.RESULT_UNWRITABLE, away))
-        return await run_merger(self.request(job.id, job.pipeline, job.result), lambda: self._wanted(job.id))
+        return await run_merger(request, lambda: self._wanted(job.id))
 
     async def _wanted(self, job: int) -> bool:
         """Whether the job may have its result. From now on it cannot be cancelled: who was first is decided here."""

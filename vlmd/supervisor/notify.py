@@ -23,6 +23,8 @@ logger = logging.getLogger("vlmd.notify")
 _STATUS_SECONDS = 15.0
 """Between two reports, unless the watchdog wants them more often."""
 _READY_CHECK_SECONDS = 0.1
+_AGAIN_SECONDS = 1.0
+"""Until it is asked again whether all is well: it must be told in time, once it is."""
 _STOP_MARGIN_SECONDS = 30.0
 """What a stop may take beyond `limits.stop_seconds`: killing workers, writing what they said."""
 
@@ -104,7 +106,7 @@ class Heartbeat:
                 self._manager.alive(_summary(self._parts))
             else:
                 logger.error("not well, and the service manager is not told otherwise: %s", reason)
-            await asyncio.sleep(self._manager.report_seconds)
+            await asyncio.sleep(self._manager.report_seconds if reason is None else _AGAIN_SECONDS)
 
 
 async def _until_up(parts: Parts) -> None:

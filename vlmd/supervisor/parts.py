@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from vlmd.config import Live, Settings
@@ -30,7 +31,7 @@ class Parts:
     nvml: Nvml
     planner: Planner
     fleet: Fleet
-    health: Health
+    gpu_health: Health
     mergers: Mergers
     inbox: Inbox
     metrics: Metrics
@@ -60,8 +61,9 @@ def wire(
     devices: Sequence[Device],
     nvml: Nvml,
     worker_command: Sequence[str],
+    announced: Callable[[], AbstractContextManager[None]],
 ) -> Parts:
-    """Make every part and tell them of each other; nothing runs yet."""
+    """Make every part and tell them of each other; nothing runs yet. Reloads are `announced`."""
 
     def changed() -> None:
         planner.wake()
@@ -76,11 +78,11 @@ def wire(
     planner = Planner(live, store, models, changed)
     metrics = Metrics(device.name for device in devices)
     fleet = Fleet(live.now, store, models, devices, nvml, worker_command, changed, metrics)
-    health = Health(devices, nvml, fleet.park)
+    gpu_health = Health(devices, nvml, fleet.park)
     mergers = Mergers(live, store, changed)
     hooks = Hooks(live.now, store, metrics)
     inbox = Inbox(live, store, changed, voided)
     keeper = Keeper(live, store)
-    reloading = Reloading(live, models, planner, fleet, inbox, changed)
-    queue = (planner, fleet, health, mergers, inbox)
+    reloading = Reloading(live, models, planner, fleet, inbox, changed, announced)
+    queue = (planner, fleet, gpu_health, mergers, inbox)
     return Parts(live, store, devices, nvml, *queue, metrics, hooks, keeper, changed, voided, reloading)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from vlmd.config import Live, Settings
@@ -49,13 +50,16 @@ class Reloading:
         fleet: Fleet,
         inbox: Inbox,
         changed: Callable[[], None],
+        announced: Callable[[], AbstractContextManager[None]],
     ) -> None:
+        """`announced`: the service manager knows that everything inside is a reload."""
         self._live = live
         self._models = models
         self._planner = planner
         self._fleet = fleet
         self._inbox = inbox
         self._changed = changed
+        self._announced = announced
         self._asked = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
 
@@ -76,15 +80,19 @@ class Reloading:
     async def reload(self) -> Reloaded:
         """Read everything again and take over what can be. Raises `VlmdError` with nothing changed."""
         async with self._one_at_a_time:
-            new = await asyncio.to_thread(self._live.read_again)
-            found = changes(self._live.now, new, self._models.keys())
-            settings = kept(self._live.now, new, found)
-            settings.require_runnable()
-            fresh = await asyncio.to_thread(_prepare, settings, list(self._models))
-            reloaded = await self._take_over(settings, fresh, found)
+            with self._announced():
+                reloaded = await self._reload()
         for sentence in reloaded.sentences():
             logger.info(sentence)
         return reloaded
+
+    async def _reload(self) -> Reloaded:
+        new = await asyncio.to_thread(self._live.read_again)
+        found = changes(self._live.now, new, self._models.keys())
+        settings = kept(self._live.now, new, found)
+        settings.require_runnable()
+        fresh = await asyncio.to_thread(_prepare, settings, list(self._models))
+        return await self._take_over(settings, fresh, found)
 
     async def _take_over(self, settings: Settings, fresh: dict[str, ModelSpec], found: Changes) -> Reloaded:
         self._models.update(fresh)

@@ -8,5 +8,6 @@ metrics     the same for a monitoring system
 health      is it well, is it ready
 devices     pausing, draining and resuming them
 jobs        jobs, and `verbs`, what can be done to them
+keeping     forgetting what has been kept long enough
 reload      the settings, read again
 """

@@ -12,9 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from vlmd.core.errors import FailureError, Unwritable, UsageError
-from vlmd.store import reader
+from vlmd.store import Store, reader
 
 T = TypeVar("T")
+
+
+LARGEST_ID = 2**63 - 1
+"""Of what SQLite can hold."""
 
 
 class NotFound(UsageError):
@@ -37,6 +41,17 @@ def number(request: Request, name: str, least: int, most: int, default: int) -> 
     if not (text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most):
         raise UsageError(f"{name} must be a number from {least} to {most}, not {text[:100]!r}")
     return int(text)
+
+
+def job_id(request: Request) -> int:
+    """The job a path names; whatever it is, SQLite can hold it."""
+    return min(int(request.path_params["id"]), LARGEST_ID)
+
+
+def require_writable(store: Store) -> None:
+    """Refuse at once what would write again and again. Raises `Unwritable` while the database takes nothing."""
+    if store.problem is not None:
+        raise Unwritable(store.problem)
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

@@ -31,7 +31,7 @@ def routes(parts: Parts) -> list[Route]:
 class _Devices:
     def __init__(self, parts: Parts) -> None:
         self._fleet = parts.fleet
-        self._health = parts.health
+        self._health = parts.gpu_health
 
     async def pause(self, request: Request) -> Response:
         return _states(await self._fleet.pause(await _chosen(request), drain=False))

@@ -22,14 +22,12 @@ from starlette.routing import Route
 from vlmd.core.errors import UsageError
 from vlmd.core.messages import Merged, MergeFailed
 from vlmd.store import views
-from vlmd.supervisor.api.answering import NotFound, number, read
+from vlmd.supervisor.api.answering import NotFound, job_id, number, read
 from vlmd.supervisor.api.verbs import Verbs
 from vlmd.supervisor.merger import run_merger
 from vlmd.supervisor.parts import Parts
 
 _MOST_JOBS = 10_000
-_LARGEST_ID = 2**63 - 1
-"""Of what SQLite can hold."""
 
 
 class Submission(msgspec.Struct, forbid_unknown_fields=True):
@@ -104,8 +102,8 @@ class _Jobs:
         return JSONResponse({"job": job["id"]})
 
     async def _detail(self, request: Request) -> dict[str, Any]:
-        job_id: int = min(request.path_params["id"], _LARGEST_ID)
-        job = await read(self._database, lambda db: views.job_detail(db, job_id))
+        wanted = job_id(request)
+        job = await read(self._database, lambda db: views.job_detail(db, wanted))
         if job is None:
-            raise NotFound(f"there is no job {job_id}; `vlmd jobs` lists them")
+            raise NotFound(f"there is no job {wanted}; `vlmd jobs` lists them")
         return job

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from vlmd.supervisor.api.answering import require_writable
 from vlmd.supervisor.parts import Parts
 
 
@@ -21,6 +22,7 @@ def routes(parts: Parts) -> list[Route]:
         return JSONResponse({"forgotten": msgspec.to_builtins(await keeper.expected())})
 
     async def forget(request: Request) -> Response:
+        require_writable(parts.store)
         return JSONResponse(msgspec.to_builtins(await keeper.forget()))
 
     return [Route("/v1/gc", look), Route("/v1/gc", forget, methods=["POST"])]

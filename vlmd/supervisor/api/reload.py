@@ -12,11 +12,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from vlmd.core.errors import ConfigError
+from vlmd.supervisor.api.answering import require_writable
 from vlmd.supervisor.parts import Parts
 
 
 def routes(parts: Parts) -> list[Route]:
     async def reload(request: Request) -> Response:
+        require_writable(parts.store)
         try:
             return JSONResponse(asdict(await parts.reloading.reload()))
         except ConfigError as error:

@@ -19,14 +19,13 @@ from starlette.routing import Route
 
 from vlmd.core.answers import RawAnswer
 from vlmd.store import screen, views
-from vlmd.supervisor.api.answering import number, read
+from vlmd.supervisor.api.answering import LARGEST_ID, job_id, number, read
 from vlmd.supervisor.api.status import DaemonStatus
 from vlmd.supervisor.merging import events_task
 from vlmd.supervisor.parts import Parts
 
 _MOST_JOBS = 200
 _MOST_ANSWERS = 1000
-_LARGEST_ID = 2**63 - 1
 
 
 def routes(parts: Parts) -> list[Route]:
@@ -53,7 +52,7 @@ class _Screen:
         return await self._answers(lambda db: screen.newest_answers(db, after, limit))
 
     async def of_job(self, request: Request) -> Response:
-        job = min(request.path_params["id"], _LARGEST_ID)
+        job = job_id(request)
         after, limit = _page(request)
         return await self._answers(lambda db: screen.job_answers(db, job, after, limit))
 
@@ -69,4 +68,4 @@ class _Screen:
 
 
 def _page(request: Request) -> tuple[int, int]:
-    return number(request, "after", 0, _LARGEST_ID, 0), number(request, "limit", 1, _MOST_ANSWERS, 200)
+    return number(request, "after", 0, LARGEST_ID, 0), number(request, "limit", 1, _MOST_ANSWERS, 200)

@@ -63,7 +63,7 @@ class DaemonStatus:
                 "problem": parts.inbox.problem,
                 "looks": parts.inbox.looks,
             },
-            "gpu_health_problem": parts.health.problem,
+            "gpu_health_problem": parts.gpu_health.problem,
             "unloadable": [
                 {"model": name, "reason": failure.reason, "remedy": failure.remedy}
                 for name, failure in parts.fleet.unloadable().items()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Mapping
 
 from vlmd.clock import now_ms
 from vlmd.config import Settings
 from vlmd.config.kinds import Hook
+from vlmd.core.errors import StoreError
 from vlmd.log import about
 from vlmd.store import Store, notices
 from vlmd.store.notices import Notice
 from vlmd.supervisor.hooks import retry
 from vlmd.supervisor.hooks.command import run_command
-from vlmd.supervisor.hooks.document import Told, tell
+from vlmd.supervisor.hooks.document import tell
 from vlmd.supervisor.hooks.webhook import post, read_secret
 from vlmd.supervisor.metrics import Metrics
 from vlmd.supervisor.pool import Pool
@@ -67,8 +69,7 @@ class Hooks:
         return [notice for notice, wait in zip(waiting, waits, strict=True) if not wait]
 
     async def _tell(self, notice: Notice) -> None:
-        told = await asyncio.to_thread(tell, notice, self._settings.paths)
-        problem = None if told is None else await self._try(notice.event, told)
+        problem = await self._try(notice)
         if problem is None:
             await self._store.write(notices.delivered, notice.id)
             self._metrics.hook(notice.event, "delivered")
@@ -79,9 +80,15 @@ class Hooks:
         self._metrics.hook(notice.event, "given-up" if again is None else "failed")
         self._complain(notice, problem, again is None)
 
-    async def _try(self, event: str, told: Told) -> str | None:
-        """None when the hook has taken it, else the reason."""
-        hook, limit = self._hooks[event], self._settings.hooks.timeout_seconds
+    async def _try(self, notice: Notice) -> str | None:
+        """None when the hook has taken it, or nothing is left to tell of; else the reason."""
+        hook, limit = self._hooks[notice.event], self._settings.hooks.timeout_seconds
+        try:
+            told = await asyncio.to_thread(tell, notice, self._settings.paths)
+        except (sqlite3.OperationalError, StoreError) as error:
+            return f"the job cannot be read: {error}"
+        if told is None:
+            return None
         if isinstance(hook, str):
             return await post(hook, told, self._secret, limit)
         try:
