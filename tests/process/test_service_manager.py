@@ -74,6 +74,9 @@ def test_from_ready_to_stopping(new_daemon: StartDaemon, listener: Listener) -> 
         assert not {"NOTIFY_SOCKET", "WATCHDOG_USEC"} & environment_of(worker), "children have nothing to tell"
     for _ in range(3):
         assert "of 2 workers ready" in listener.until("WATCHDOG")["STATUS"]
+    daemon.send(signal.SIGHUP)
+    assert int(listener.until("RELOADING")["MONOTONIC_USEC"]) > 0
+    listener.until("READY")
     daemon.send(signal.SIGTERM)
     stopping = listener.until("STOPPING")
     assert int(stopping["EXTEND_TIMEOUT_USEC"]) > 60_000_000
