@@ -33,7 +33,10 @@ def take_mark(database: Path) -> bool:
 
 def damage(connection: sqlite3.Connection) -> str | None:
     """What is wrong with the file, in SQLite's words; reads all of it. Raises what SQLite raises."""
-    first = connection.execute("PRAGMA quick_check(1)").fetchone()
+    try:
+        first = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except UnicodeDecodeError:  # SQLite quotes what it finds, and in a damaged file that need not be text
+        return "it holds what is no text where there must be some"
     return None if first is None or first[0] == "ok" else " ".join(first[0].split())
 
 
