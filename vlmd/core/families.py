@@ -23,6 +23,8 @@ class Entry(NamedTuple):
 FAMILIES = {
     "Idefics2ForConditionalGeneration": Entry("idefics2:Idefics2"),
     "Idefics3ForConditionalGeneration": Entry("idefics3:Idefics3"),
+    "Qwen2_5_VLForConditionalGeneration": Entry("qwen2_5_vl:Qwen25VL"),
+    "Qwen3VLForConditionalGeneration": Entry("qwen3_vl:Qwen3VL"),
 }
 
 
