@@ -25,9 +25,7 @@ from gpu_kit.real import TINY, write
 PACKAGES = ("torch", "transformers", "bitsandbytes", "accelerate")
 SHORT, LONG = 6, 64
 """Tokens of an answer for a window without an event, and of one with."""
-HEADER = (
-    "| model | precision | batch | prompt tokens | new tokens | s / window | windows / s | peak GB | predicted GB |"
-)
+COLUMNS = ("model", "precision", "batch", "prompt tokens", "new tokens", "s / window", "windows / s", "peak GB")
 
 
 def main() -> int:
