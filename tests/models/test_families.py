@@ -124,7 +124,9 @@ def test_the_prompt_is_the_one_that_transformers_own_processor_writes(engine):
     family, shown = engine._family, pictures(7, 3)
     try:
         processor = AutoProcessor.from_pretrained(engine.spec.path)
-    except ImportError as error:
+    except (ImportError, ValueError) as error:
+        if "torchvision" not in str(error):
+            raise
         pytest.skip(f"its processor needs torchvision: {error}".splitlines()[0])
     text = family.chat("What happens?", len(shown))
     begun = processor.tokenizer.bos_token is not None and text.startswith(processor.tokenizer.bos_token)
