@@ -125,9 +125,9 @@ def test_the_prompt_is_the_one_that_transformers_own_processor_writes(engine):
     try:
         processor = AutoProcessor.from_pretrained(engine.spec.path)
     except (ImportError, ValueError) as error:
-        if "torchvision" not in str(error):
+        if "torchvision" not in str(error).lower():
             raise
-        pytest.skip(f"its processor needs torchvision: {error}".splitlines()[0])
+        pytest.skip(f"its processor needs torchvision: {str(error).strip().splitlines()[0]}")
     text = family.chat("What happens?", len(shown))
     begun = processor.tokenizer.bos_token is not None and text.startswith(processor.tokenizer.bos_token)
     images = [[Image.fromarray(picture) for picture in shown]]
