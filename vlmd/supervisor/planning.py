@@ -13,7 +13,7 @@ from vlmd.config import Live, Settings
 from vlmd.config.settings import PipelineSettings
 from vlmd.core.errors import Code, Failure, MediaError, Problem
 from vlmd.core.messages import ModelSpec
-from vlmd.core.recipe import Generation, Recipe
+from vlmd.core.recipe import Recipe
 from vlmd.core.tasks.prompts import fill
 from vlmd.core.video import VideoIndex
 from vlmd.core.windows import plan_windows
@@ -49,7 +49,7 @@ def make_recipe(pipeline: PipelineSettings, model: ModelSpec, frame_edge: int) -
         frame_edge=frame_edge,
         fps=fps,
         prompt=fill(pipeline.prompt, variables),
-        generation=Generation(max_new_tokens=pipeline.max_new_tokens),
+        generation=pipeline.generation.plan(),
     )
 
 
