@@ -21,6 +21,7 @@ from vlmd.worker.generation.draws import draws
 from vlmd.worker.generation.replies import OnReply, Replies
 from vlmd.worker.generation.rows import Rows
 from vlmd.worker.generation.scores import Scores
+from vlmd.worker.generation.search import Search
 from vlmd.worker.questions import Question
 
 __all__ = ["OnReply", "generate", "own_settings_only"]
@@ -92,7 +93,7 @@ def _end_tokens(model: Any) -> set[int]:
 
 
 class _Shaped(LogitsProcessor):  # type: ignore[misc]
-    def __init__(self, search: Rows | Beams) -> None:
+    def __init__(self, search: Search) -> None:
         self._search = search
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -101,7 +102,7 @@ class _Shaped(LogitsProcessor):  # type: ignore[misc]
 
 
 class _Ended(StoppingCriteria):  # type: ignore[misc]
-    def __init__(self, search: Rows | Beams) -> None:
+    def __init__(self, search: Search) -> None:
         self._search = search
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **options: Any) -> torch.Tensor:

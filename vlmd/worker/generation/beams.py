@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from vlmd.core.answers import Finish
 from vlmd.core.loops import LoopWatch
-from vlmd.worker.generation.replies import Replies
-from vlmd.worker.generation.scores import Scores
+from vlmd.worker.generation.search import Search
+
+Beginning = tuple[int, ...]
+"""The first tokens of an answer."""
 
 
+@dataclass
 class _Node:
     """One token of a tree of beginnings. Beginnings that share tokens share their nodes."""
 
-    def __init__(self, logprob: float, watch: LoopWatch, looping: bool = False) -> None:
-        self.logprob = logprob
-        self.watch: LoopWatch | None = watch
-        """None once nothing grows from here any more."""
-        self.looping = looping
-        self.children: dict[int, _Node] = {}
+    logprob: float
+    watch: LoopWatch | None
+    """None once nothing grows from here any more."""
+    looping: bool = False
+    children: dict[int, _Node] = field(default_factory=dict)
 
     def grow(self, token: int, logprob: float) -> _Node:
         if token not in self.children:
@@ -31,96 +34,91 @@ class _Node:
         return self.children[token]
 
 
-class _Row:
+class _Tree:
     """The search for one answer."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
+    def __init__(self) -> None:
         self.sick = False
-        self.root = _Node(0.0, LoopWatch())
-        self.growing: dict[tuple[int, ...], _Node] = {(): self.root}
-        """The beginnings of the last step, by their tokens."""
-        self.beams: dict[tuple[int, ...], int] = {}
-        """Where among the batch's beams those stand that the search goes on with."""
+        self._root = _Node(0.0, LoopWatch())
+        self._grown: dict[Beginning, _Node] = {}
+        self._growing: dict[Beginning, _Node] = {(): self._root}
+        """The beginnings of the last step."""
+        self.beams: dict[Beginning, int] = {}
+        """Those the search goes on with, and where among the batch's beams they stand."""
 
-    def move_on(self, grown: dict[tuple[int, ...], _Node]) -> None:
-        for node in self.growing.values():
+    def grow(self, beginning: Beginning, token: int, logprob: float) -> _Node:
+        node = self._growing[beginning].grow(token, logprob)
+        self._grown[(*beginning, token)] = node
+        return node
+
+    def move_on(self) -> None:
+        for node in self._growing.values():
             node.watch = None
-        self.growing = grown
+        self._growing, self._grown = self._grown, {}
 
     def path(self, tokens: Sequence[int]) -> list[_Node]:
-        nodes = [self.root]
+        nodes = [self._root]
         for token in tokens:
             nodes.append(nodes[-1].children[token])
         return nodes[1:]
 
 
-class Beams:
-    """Several beginnings of every answer at once; the likeliest for its length wins, as in transformers."""
+@dataclass
+class Beams(Search):
+    """Several beginnings of every answer at once; the likeliest for its length wins, as in transformers.
 
-    def __init__(
-        self,
-        scores: Scores,
-        ends: Collection[int],
-        limits: Sequence[int],
-        is_late: Callable[[], bool],
-        on_step: Callable[[int], None],
-        replies: Replies,
-    ) -> None:
-        self._scores = scores
-        self._ends = ends
-        self._rows = [_Row(limit) for limit in limits]
-        self._is_late = is_late
-        self._on_step = on_step
-        self._replies = replies
+    All rows are handed over at the end: a beam that is behind may still win.
+    """
+
+    def __post_init__(self) -> None:
+        self._trees = [_Tree() for _ in self.limits]
 
     def shape(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Both (rows x beams, …), a row's beams side by side."""
-        shaped = self._scores.shape(input_ids, scores)
-        beginnings, sick = input_ids[:, self._scores.prompt :].tolist(), self._scores.sick.tolist()
-        beams = len(beginnings) // len(self._rows)
-        for at, row in enumerate(self._rows):
-            own = range(at * beams, (at + 1) * beams)
-            row.beams = {tuple(beginnings[beam]): beam for beam in own}
-            row.sick |= any(sick[beam] for beam in own)
+        """Here a row is a beam; those of one answer stand side by side."""
+        shaped = self.scores.shape(input_ids, scores)
+        beginnings, sick = self._answers(input_ids), self.scores.sick.tolist()
+        for tree in self._trees:
+            tree.beams.clear()
+        for at, row in enumerate(self._rows(len(beginnings))):
+            self._trees[row].beams[beginnings[at]] = at
+            self._trees[row].sick |= sick[at]
         return shaped
 
     def ended(self, input_ids: torch.Tensor) -> list[bool]:
-        """Says of every candidate for the next step whether it has ended; a row's candidates lie side by side."""
-        beginnings, chosen = input_ids[:, self._scores.prompt : -1].tolist(), input_ids[:, -1]
-        candidates = len(beginnings) // len(self._rows)
-        owners = [self._rows[at // candidates] for at in range(len(beginnings))]
-        beams = [row.beams[tuple(begun)] for row, begun in zip(owners, beginnings, strict=True)]
-        logprobs = self._scores.of(torch.tensor(beams, device=chosen.device), chosen)
-        self._on_step(sum(not row.sick for row in self._rows))
-        grown: list[dict[tuple[int, ...], _Node]] = [{} for _ in self._rows]
-        late, ended = self._is_late(), []
-        for at, (begun, token, logprob) in enumerate(zip(beginnings, chosen.tolist(), logprobs, strict=True)):
-            row = owners[at]
-            node = row.growing[tuple(begun)].grow(token, logprob)
-            grown[at // candidates][(*begun, token)] = node
-            ended.append(late or row.sick or self._how(row, token, len(begun) + 1, node) is not None)
-        for row, own in zip(self._rows, grown, strict=True):
-            row.move_on(own)
-        return ended
+        """Here a row is a candidate for the next step's beams; there are some more of these than beams."""
+        beginnings, chosen = self._answers(input_ids[:, :-1]), input_ids[:, -1]
+        rows = self._rows(len(beginnings))
+        beams = [self._trees[row].beams[beginning] for row, beginning in zip(rows, beginnings, strict=True)]
+        logprobs = self.scores.of(torch.tensor(beams, device=chosen.device), chosen)
+        self.on_step(sum(not tree.sick for tree in self._trees))
+        candidates = zip(rows, beginnings, chosen.tolist(), logprobs, strict=True)
+        late, goes_on = self.is_late(), [self._grow(*candidate) for candidate in candidates]
+        for tree in self._trees:
+            tree.move_on()
+        return [late or not on for on in goes_on]
+
+    def _grow(self, row: int, beginning: Beginning, token: int, logprob: float) -> bool:
+        """Write a candidate down; whether the search may go on with it."""
+        tree = self._trees[row]
+        node = tree.grow(beginning, token, logprob)
+        return not tree.sick and self.how(row, token, len(beginning) + 1, node.looping) is None
 
     def finish(self, output: Any) -> None:
-        """Hand over what won in every row."""
+        """Hand over what won. A winner that has not ended by itself is one that time cut."""
         lengths = (output.beam_indices >= 0).sum(dim=1).tolist()
-        answers = output.sequences[:, self._scores.prompt :].tolist()
-        for at, (row, ids, length) in enumerate(zip(self._rows, answers, lengths, strict=True)):
-            if row.sick:
-                self._replies.give_up(at)
+        for row, (tree, answer) in enumerate(zip(self._trees, self._answers(output.sequences), strict=True)):
+            if tree.sick:
+                self.replies.give_up(row)
                 continue
-            tokens = ids[:length]
-            path = row.path(tokens)
-            finish = self._how(row, tokens[-1], length, path[-1]) or Finish.TIME
-            self._replies.give(at, tokens, [node.logprob for node in path], finish)
+            tokens = answer[: lengths[row]]
+            path = tree.path(tokens)
+            finish = self.how(row, tokens[-1], len(tokens), path[-1].looping) or Finish.TIME
+            self.replies.give(row, list(tokens), [node.logprob for node in path], finish)
 
-    def _how(self, row: _Row, token: int, count: int, node: _Node) -> Finish | None:
-        """How a beginning ends with its last token; None where it could go on."""
-        if token in self._ends:
-            return Finish.STOP
-        if node.looping:
-            return Finish.LOOP
-        return Finish.LENGTH if count >= row.limit else None
+    def _answers(self, input_ids: torch.Tensor) -> list[Beginning]:
+        return [tuple(tokens) for tokens in input_ids[:, self.scores.prompt :].tolist()]
+
+    def _rows(self, count: int) -> list[int]:
+        """For which answer each of `count` beams or candidates is."""
+        each = count // len(self._trees)
+        return [at // each for at in range(count)]

@@ -24,17 +24,13 @@ class Replies:
     def give(self, row: int, ids: list[int], logprobs: Sequence[float], finish: Finish) -> None:
         text, offsets = text_and_offsets(self._decode, ids)
         tokens = [Token(offset, logprob) for offset, logprob in zip(offsets, logprobs, strict=True)]
-        self._on_reply(row, Reply(*_cut(text, tokens, finish, int(self._prompt_tokens[row]))))
+        text, tokens, kept_finish = bounded(text, tokens, finish)
+        self._on_reply(row, Reply(text, tokens, self._prompt_tokens[row], kept_finish))
 
     def give_up(self, row: int) -> None:
         """The model computed NaN or infinity for this row: whatever it said means nothing."""
-        self._on_reply(row, Reply("", [], int(self._prompt_tokens[row]), Finish.STOP, finite=False))
+        self._on_reply(row, Reply("", [], self._prompt_tokens[row], Finish.STOP, finite=False))
 
     def _decode(self, ids: list[int]) -> str:
         text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
         return text
-
-
-def _cut(text: str, tokens: list[Token], finish: str, prompt_tokens: int) -> tuple[str, list[Token], int, str]:
-    text, tokens, finish = bounded(text, tokens, finish)
-    return text, tokens, prompt_tokens, finish
