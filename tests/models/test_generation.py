@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from msgspec.structs import replace
+from transformers import GenerationConfig
 
 from tests.models.test_engine import MODEL, answers, load, question
 from vlmd.core.recipe import Generation
@@ -20,7 +21,7 @@ from vlmd.demo.game import plan_match
 from vlmd.demo.render import draw_frames
 from vlmd.worker.engine import Engine
 from vlmd.worker.generation.replies import Replies
-from vlmd.worker.models.idefics3 import Idefics3
+from vlmd.worker.models.base import Asked, Frame, Inputs
 from vlmd.worker.questions import Question, Reply
 
 HOT = {"temperature": 2.5, "max_new_tokens": 40}
@@ -114,7 +115,7 @@ def test_log_probabilities_are_the_models_own_for_what_was_chosen(
 
 def recomputed(engine: Engine, one: Question, ids: list[int]) -> list[float]:
     """The answer is a pass of its own: one that was drawn may hold a placeholder of pictures, to which none belong."""
-    model, inputs = engine._family.model, engine._family.prepare([one])
+    model, inputs = engine._family.model, engine._prepare([one], lambda rows: None)
     with torch.inference_mode():
         prompt = model(**inputs, use_cache=True)
         answer = model(input_ids=torch.tensor([ids]), past_key_values=prompt.past_key_values)
@@ -195,15 +196,15 @@ def test_a_row_that_is_no_number_fails_alone(
 def test_pictures_that_are_no_number_fail_their_own_window(
     engine: Engine, windows: list[Question], monkeypatch: pytest.MonkeyPatch, way: dict[str, Any]
 ) -> None:
-    """Through the whole model, vision and cache: nothing passes from row to row."""
+    """Through the whole model and its cache: nothing passes from row to row."""
     batch = asked(windows[:3], **way)
     undisturbed = answers(engine, batch)
     prepare = engine._family.prepare
 
-    def poisoned(questions: list[Question]) -> dict[str, torch.Tensor]:
-        inputs: dict[str, torch.Tensor] = prepare(questions)
-        inputs["pixel_values"][1, 3] = float("nan")
-        return inputs
+    def poisoned(rows: list[Asked]) -> Inputs:
+        frames = list(rows[1].frames)
+        frames[3] = Frame(torch.full_like(frames[3].embeds, float("nan")), frames[3].grid)
+        return prepare([rows[0], Asked(rows[1].prompt, frames), rows[2]])
 
     monkeypatch.setattr(engine._family, "prepare", poisoned)
     first, sick, last = answers(engine, batch)
@@ -235,8 +236,13 @@ def test_what_a_checkpoint_says_of_generation_does_not_count(
     )
     greedy = answers(engine, asked(windows[:2]))
     assert answers(load(folder), asked(windows[:2])) == greedy
-    family = Idefics3.load(str(folder), torch.float32, "cpu", lambda stage: None)
-    inputs = family.prepare(windows[:1])
+    assert transformers_own(folder, engine, windows[0]) != transformers_own(MODEL, engine, windows[0]), "the control"
+
+
+def transformers_own(folder: Path, engine: Engine, one: Question) -> str:
+    """The answer as `generate` gives it by itself, under the folder's generation_config.json."""
+    family, inputs = engine._family, engine._prepare([one], lambda rows: None)
     with torch.inference_mode():
-        said = family.model.generate(**inputs, max_new_tokens=40)[0, inputs["input_ids"].shape[1] :]
-    assert not greedy[0].text.startswith(family.tokenizer.decode(said, skip_special_tokens=True)), "the control"
+        ids = family.generate(inputs, generation_config=GenerationConfig.from_pretrained(folder), max_new_tokens=40)
+    text: str = family.tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    return text

@@ -6,7 +6,6 @@ import queue
 import time
 from dataclasses import dataclass, field
 
-from vlmd.core.recipe import Generation
 from vlmd.worker.leases import LeaseDone, LeaseReader, Unanswerable
 from vlmd.worker.questions import Question
 
@@ -28,8 +27,9 @@ class Batch:
 class Batches:
     """Makes batches of what a reader gives.
 
-    Windows of different leases and videos share a batch, if they are generated in the same way. The oldest window is
-    always among them, and of the others those that are most like it in length, so that little is padded.
+    Windows of different leases and videos share a batch, if one recipe asks them: then their frames are of one size,
+    and they are generated in one way. The oldest is always among them, and of the others those that are most like it
+    in length, so that little is padded.
     """
 
     def __init__(self, reader: LeaseReader, size: int) -> None:
@@ -69,11 +69,11 @@ class Batches:
 
     def _alike(self) -> list[Question]:
         """The windows that may share a batch with the oldest one."""
-        return [one for one in self._waiting if _way(one) == _way(self._waiting[0])]
+        return [one for one in self._waiting if one.run.recipe == self._waiting[0].run.recipe]
 
     def _room(self) -> int:
         """How many windows the next batch takes: every beam takes the place of one."""
-        return max(1, self._size // _way(self._waiting[0]).beams)
+        return max(1, self._size // self._waiting[0].run.recipe.generation.beams)
 
     def _take(self) -> list[Question]:
         if not self._waiting:
@@ -90,7 +90,3 @@ class Batches:
         done = [lease for lease in self._done if lease.lease not in waiting]
         self._done = [lease for lease in self._done if lease.lease in waiting]
         return done
-
-
-def _way(question: Question) -> Generation:
-    return question.run.recipe.generation

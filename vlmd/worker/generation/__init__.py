@@ -22,14 +22,15 @@ from vlmd.worker.generation.replies import OnReply, Replies
 from vlmd.worker.generation.rows import Rows
 from vlmd.worker.generation.scores import Scores
 from vlmd.worker.generation.search import Search
+from vlmd.worker.models.base import Family, Inputs
 from vlmd.worker.questions import Question
 
 __all__ = ["OnReply", "generate", "own_settings_only"]
 
 
 def generate(
-    family: Any,
-    inputs: dict[str, Any],
+    family: Family,
+    inputs: Inputs,
     questions: Sequence[Question],
     on_step: Callable[[int], None],
     on_reply: OnReply,
@@ -41,14 +42,14 @@ def generate(
     """
     settings = _common_settings(questions)
     limits = [question.run.recipe.generation.max_new_tokens for question in questions]
-    ends = _end_tokens(family.model)
+    ends = _end_tokens(family.generator)
     scores = Scores(settings, ends, [draws(question) for question in questions] if settings.temperature else [])
     replies = Replies(family.tokenizer, inputs["attention_mask"].sum(dim=1).tolist(), on_reply)
     search = (Beams if settings.beams > 1 else Rows)(
         scores, ends, limits, _lateness(settings.seconds), on_step, replies
     )
-    output = family.model.generate(
-        **inputs,
+    output = family.generate(
+        inputs,
         max_new_tokens=max(limits),
         do_sample=False,  # `scores` leaves nothing but the token that was drawn
         num_beams=settings.beams,
