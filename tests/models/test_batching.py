@@ -1,4 +1,4 @@
-"""Which windows share a batch: those that are generated in one way, of like length, the oldest among them."""
+"""Which windows share a batch: those of one recipe, of like length, the oldest among them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class Reader:
         return lease in self.cancelled
 
 
-def question(window: int, lease: int = 1, pictures: int = 3, **generation: float) -> Question:
+def question(
+    window: int, lease: int = 1, pictures: int = 3, frame_tokens: int | None = None, **generation: float
+) -> Question:
     shown = Window(window, 0, 1000, list(range(pictures)), None)
     run = RunWindows(
         lease=lease,
@@ -45,7 +47,7 @@ def question(window: int, lease: int = 1, pictures: int = 3, **generation: float
         height=8,
         rotation=0,
         windows=[shown],
-        recipe=replace(RECIPE, generation=Generation(**generation)),
+        recipe=replace(RECIPE, frame_tokens=frame_tokens, generation=Generation(**generation)),
         limits=DecodeLimits(),
     )
     return Question(run, shown, shown.pts, [np.zeros((8, 8, 3), np.uint8)] * pictures, "?", 0)
@@ -63,10 +65,11 @@ def test_windows_of_two_leases_share_a_batch_in_their_order() -> None:
     assert first is not None and first.done == [LeaseDone(1)]
 
 
-def test_only_windows_that_are_generated_in_one_way_share_a_batch() -> None:
-    ways = [{}, {"temperature": 0.7}, {}, {"temperature": 0.7}, {"max_new_tokens": 9}, {}]
+def test_only_windows_of_one_recipe_share_a_batch() -> None:
+    """Generated in one way, their frames of one size."""
+    ways = [{}, {"temperature": 0.7}, {}, {"temperature": 0.7}, {"max_new_tokens": 9}, {"frame_tokens": 64}, {}]
     batches = Batches(Reader(*(question(at, **way) for at, way in enumerate(ways))), 4)
-    assert [taken(batches.next()) for _ in range(3)] == [[0, 2, 5], [1, 3], [4]]
+    assert [taken(batches.next()) for _ in range(4)] == [[0, 2, 6], [1, 3], [4], [5]]
 
 
 def test_a_lease_has_ended_only_when_its_last_window_was_given_out() -> None:
