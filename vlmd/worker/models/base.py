@@ -14,10 +14,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from transformers import AutoImageProcessor, AutoModelForImageTextToText
+from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from vlmd.core.figures import FrameSize
@@ -64,6 +65,11 @@ class Family(ABC):
         self.image_processor = image_processor
 
     # --- from the configuration alone -----------------------------------------------------------------------
+
+    @classmethod
+    def read_config(cls, folder: Path) -> Any:
+        """The checkpoint's config.json as transformers' object."""
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
     @classmethod
     @abstractmethod
