@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from vlmd.core.errors import Code, Failure, WorkerError
 from vlmd.core.messages import ModelSpec, Ready
 from vlmd.core.recipe import Recipe
+from vlmd.core.verification import Verification
 from vlmd.worker import models
 from vlmd.worker.frames import FrameCache
 from vlmd.worker.generation import OnReply, generate, own_settings_only
@@ -39,6 +40,8 @@ class Engine:
         self.device = device
         self.precision = precision
         self._load_ms = load_ms
+        self.verification: Verification | None = None
+        """What canary windows showed of it, where they were asked for."""
         own_settings_only(family.model)
 
     @classmethod
@@ -76,6 +79,7 @@ class Engine:
             memory_bytes=sum(parameter.nbytes for parameter in model.parameters()),
             load_ms=self._load_ms,
             versions={"torch": str(torch.__version__), "transformers": str(transformers.__version__)},
+            verification=self.verification,
         )
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
@@ -85,6 +89,14 @@ class Engine:
         `on_step` hears how many rows got another token; none while their frames are encoded.
         """
         generate(self._family, self._prepare(questions, on_step), questions, on_step, on_reply)
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def first_logits(self, questions: Sequence[Question]) -> torch.Tensor:
+        """(rows, vocabulary): what the model makes of each question before its answer begins."""
+        inputs = self._prepare(questions, lambda rows: None)
+        options = {"max_new_tokens": 1, "do_sample": False, "return_dict_in_generate": True, "output_logits": True}
+        logits: torch.Tensor = self._family.generate(inputs, **options).logits[0].float()
+        return logits
 
     def edge(self, recipe: Recipe) -> int:
         """Longest edge, in pixels, of the pictures that a recipe wants decoded."""

@@ -172,7 +172,14 @@ def load_engine(message: LoadModel, progress: Callable[[str], None]) -> Any:
     progress("torch")
     from vlmd.worker.engine import Engine
 
-    return Engine.load(message.model, message.device, progress)
+    engine = Engine.load(message.model, message.device, progress)
+    if message.verify:
+        from vlmd.worker.verify import verify
+
+        engine.verification = verify(engine, progress)
+        if refusal := engine.verification.refusal:
+            raise WorkerError(Code.MODEL_UNSOUND, f"{message.model.path}: {refusal}")
+    return engine
 
 
 def main(link_fd: int, factory: EngineFactory = load_engine) -> int:

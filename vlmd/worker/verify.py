@@ -1,7 +1,7 @@
 """Canary windows: pictures made on the spot, shown to a model that has just been loaded, to see that it is sane.
 
-Nothing is known of what a model should say of them; but it is known that it must compute numbers, say of a batch what it
-says of each window alone, see a difference between pictures that differ, and end its answer without going in circles.
+Nothing is known of what a model should say of them; but it must compute numbers, say of a batch what it says of each
+window alone, see a difference between pictures that differ, and answer without going in circles.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from vlmd.worker.questions import Picture, Question, Reply
 
 FRAMES = 4
 _SIZE = (640, 360)
-_PROMPTS = ("Describe these pictures in one sentence.", "What is shown here?", "Which shape moves, and which colours are there?")
+_PROMPTS = ("Describe these pictures in one sentence.", "What is shown here?", "Which shape moves, and where to?")
 _NEW_TOKENS = 48
 _TOLERANCE = {"fp32": 1e-3, "bf16": 0.05, "fp16": 0.05, "nf4": 0.05, "int8": 0.1}
-"""Of the range of the logits: how far a batch may be from its rows alone. Half precision sums in another order for every
-shape; int8 rounds activations by the largest one it meets."""
+"""Of the range of the logits: how far a batch may be from its rows alone. Half precision sums in another order for
+every shape; int8 rounds activations by the largest one it meets."""
 _LEAST_DIFFERENCE = 1e-4
 """Of the range of the logits: less, and the pictures were not seen."""
 

@@ -211,7 +211,6 @@ class Family(ABC):
         """The module that generates, with its generation_config."""
         return self.model
 
-    def generate(self, inputs: Inputs, **options: Any) -> torch.Tensor:
-        """(rows, prompt and answer) token ids."""
-        ids: torch.Tensor = self.generator.generate(**inputs, **options)
-        return ids
+    def generate(self, inputs: Inputs, **options: Any) -> Any:
+        """Token ids (rows, prompt and answer), or what the options ask for in their place."""
+        return self.generator.generate(**inputs, **options)
