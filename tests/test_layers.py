@@ -19,12 +19,13 @@ MAY_IMPORT = {
     "outputs": {"core", "outputs", "__version__"},
     "merger": {"core", "outputs", "store.reader", "merger", "link", "lifeline", "log"},
     "media": {"core", "media", "link", "lifeline", "log", "vlmd"},
-    "worker": {"core", "media.client", "media.memory", "worker", "link", "lifeline", "log", "__version__"},
+    "worker": {"core", "media.client", "media.memory", "weights", "worker", "link", "lifeline", "log", "__version__"},
+    "weights": {"core", "log", "weights"},
     "inbox": {"core", "store", "inbox", "media.opening", "config", "clock", "filesystem", "log"},
     "config": {"core", "config"},
     "doctor": {
         *("core", "config", "store", "filesystem", "doctor", "media.client", "media.opening", "__version__"),
-        *("supervisor.models", "worker.models"),
+        *("weights", "worker.models"),
     },
     "tui": {"core", "tui"},
 }

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,8 +35,10 @@ from vlmd.core.messages import (
 )
 from vlmd.link import Link
 from vlmd.log import about
+from vlmd.weights import faults_of
 from vlmd.worker.batching import Batch, gather
 from vlmd.worker.leases import LeaseReader
+from vlmd.worker.models import FAMILIES
 from vlmd.worker.questions import Question, Reply
 
 EXIT_CANNOT_START = 78
@@ -167,6 +170,8 @@ def _end_with_thread(failed: threading.ExceptHookArgs) -> None:
 
 def load_engine(message: LoadModel, progress: Callable[[str], None]) -> Any:
     """The real thing. Imported late: the process answers its link before torch is there."""
+    if faults := faults_of(Path(message.model.path), FAMILIES):
+        raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{message.model.path}: {'; '.join(map(str, faults))}")
     progress("torch")
     from vlmd.worker.engine import Engine
 
