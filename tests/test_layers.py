@@ -40,7 +40,7 @@ BELONGS_TO = {
     "aiosqlite": {"vlmd/store"},
     "watchdog": {"vlmd/inbox"},
     "prometheus_client": {"vlmd/supervisor/metrics.py", "vlmd/supervisor/api/metrics.py"},
-    "httpx": {"vlmd/cli", "vlmd/supervisor/hooks"},
+    "httpx": {"vlmd/cli", "vlmd/supervisor/hooks", "vlmd/weights/hub"},
 }
 OUTSIDE_WORLD = {"asyncio", "io", "pathlib", "socket", "sqlite3", "subprocess", "threading", "time", "random"}
 

@@ -6,6 +6,7 @@ Nothing here judges (`judging` does), and nothing reads a tensor.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -102,7 +103,7 @@ def weights_among(names: Collection[str]) -> bool:
 
 
 def _is_plain(name: str) -> bool:
-    return name.endswith(".safetensors") and "/" not in name and not name.startswith(".")
+    return re.fullmatch(r"\w[\w.-]*\.safetensors", name) is not None
 
 
 def _json(path: Path) -> Any:

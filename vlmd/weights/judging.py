@@ -6,7 +6,7 @@ anything large is fetched.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,9 +47,9 @@ def faults_of(folder: Path, families: Collection[str], name: str | None = None) 
 
 
 def faults_in_listing(
-    name: str, names: Collection[str], config: Mapping[str, Any], families: Collection[str]
+    name: str, names: Collection[str], config: Any, families: Collection[str], again: str = _AGAIN
 ) -> Iterator[Fault]:
-    """What the names of a checkpoint's files and its config.json tell."""
+    """What the names of a checkpoint's files and its config.json tell; `again` is what helps where one is missing."""
     yield from _not_loadable(name, names, config, families)
     if not weights_among(names) and any(Path(file).suffix in PICKLES for file in names):
         yield Fault(
@@ -57,16 +57,14 @@ def faults_in_listing(
             "take a revision or a repository with model.safetensors, or convert it",
         )
     elif not weights_among(names):
-        yield Fault("there are no weights (model.safetensors, or its index and parts)", _AGAIN)
+        yield Fault("there are no weights (model.safetensors, or its index and parts)", again)
     if not any(file in names for file in TOKENIZERS):
-        yield Fault(f"there is no tokenizer ({', '.join(TOKENIZERS)})", _AGAIN)
+        yield Fault(f"there is no tokenizer ({', '.join(TOKENIZERS)})", again)
     if not any(file in names for file in PROCESSORS):
-        yield Fault(f"there is no processor ({', '.join(PROCESSORS)})", _AGAIN)
+        yield Fault(f"there is no processor ({', '.join(PROCESSORS)})", again)
 
 
-def _not_loadable(
-    name: str, names: Collection[str], config: Mapping[str, Any], families: Collection[str]
-) -> Iterator[Fault]:
+def _not_loadable(name: str, names: Collection[str], config: Any, families: Collection[str]) -> Iterator[Fault]:
     """Code that comes along is no fault where vlmd has a family: it is never looked at then."""
     try:
         architecture = architecture_in(config)

@@ -7,6 +7,9 @@ where they come from. While it is fetched the folder is called `<commit>.partial
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -34,12 +37,11 @@ class Record(msgspec.Struct, frozen=True):
 
     hub: str
     commit: str
-    revision: str
-    """What was asked for: a branch, a tag or a commit."""
+    revisions: tuple[str, ...]
+    """What was asked for when this commit was the answer: branches, tags, commits."""
     fetched: str
     """When it was complete, or begun while it is not; UTC, ISO 8601."""
     files: dict[str, FileRecord]
-    endpoint: str = "https://huggingface.co"
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ class Fetched:
     """ "complete", "partial" or "removing"."""
     record: Record | None
     """None where it is missing or damaged."""
+
+    def is_at(self, revision: str) -> bool:
+        """It is what the revision stood for when it was fetched."""
+        return revision == self.commit or (self.record is not None and revision in self.record.revisions)
 
 
 class NotFetched(VlmdError):
@@ -106,8 +112,7 @@ def begun(hub: str, revision: str | None, models: Path) -> Fetched | None:
 
 
 def _newest(found: list[Fetched], revision: str | None) -> Fetched | None:
-    wanted = revision or MAIN
-    fitting = [each for each in found if each.commit == wanted or (each.record and each.record.revision == wanted)]
+    fitting = [each for each in found if each.is_at(revision or MAIN)]
     return max(fitting, key=lambda each: each.record.fetched if each.record else "", default=None)
 
 
@@ -129,6 +134,33 @@ def read_record(folder: Path) -> Record | None:
         return msgspec.json.decode((folder / RECORD).read_bytes(), type=Record)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Whole, or as it was."""
+    temporary = folder / f".{RECORD}.tmp"
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, folder / RECORD)
+
+
+@contextlib.contextmanager
+def alone(hub: str, models: Path) -> Iterator[None]:
+    """Nobody else fetches or removes anything of this repository meanwhile. Raises `VlmdError` where somebody does."""
+    lock = models / f".{home_of(hub, models).name}.lock"
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise VlmdError(f"{models} cannot be written to ({error.strerror}); run this as its owner") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise VlmdError(f"another `vlmd models` is at {hub} just now; wait until it is done") from error
+    finally:
+        os.close(descriptor)
 
 
 def _looked_at(folder: Path, hub: str) -> Fetched | None:
