@@ -16,7 +16,6 @@ from vlmd.config import Given, Settings, load_settings
 from vlmd.core.names import shown
 from vlmd.weights import hub as hubs
 from vlmd.weights import places
-from vlmd.worker.models import FAMILIES
 
 
 @click.command()
@@ -41,7 +40,7 @@ def _fetch(settings: Settings, wanted: Named, update: bool) -> Path:
         hub = hubs.Hub.of(os.environ, f"vlmd/{__version__}", telling.say)
         models = settings.paths.models
         try:
-            found = hubs.fetch(hub, wanted.hub, wanted.revision, models, FAMILIES, telling, update)
+            found = hubs.fetch(hub, wanted.hub, wanted.revision, models, telling, update)
         except KeyboardInterrupt:
             telling.say("what has arrived is kept; run it again to go on there")
             raise

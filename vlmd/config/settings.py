@@ -153,9 +153,12 @@ class ModelSettings(Section):
     """A repository of the model hub."""
     revision: Revision | None = None
     """Of the repository: a branch, a tag or a commit; None is its main branch as it was when it was fetched."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "nf4", "int8", "bf16", "fp16", "fp32"] = "auto"
+    attention: Literal["auto", "flash", "sdpa", "eager"] = "auto"
+    adapter: AbsolutePath | None = None
     max_batch: Few = 8
-    frame_edge: Annotated[int, Field(ge=16, le=8192)] = 448
+    frame_tokens: Literal["auto"] | Annotated[int, Field(ge=1, le=65536)] = "auto"
+    frame_edge: Annotated[int, Field(ge=16, le=8192)] | None = None
 
     @model_validator(mode="after")
     def _lies_in_one_place(self) -> ModelSettings:

@@ -9,7 +9,6 @@ from vlmd.core.errors import VlmdError
 from vlmd.doctor.findings import Finding, Setting, fail, ok, warn
 from vlmd.weights import NotFetched, faults_of, read_checkpoint
 from vlmd.weights import folder_of as place_of
-from vlmd.worker.models import FAMILIES
 
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
@@ -41,7 +40,7 @@ def folder_of(setting: Setting, name: str) -> Path:
 
 def judged(check: str, folder: Path, precision: str, hub: str | None = None) -> Finding:
     """A checkpoint's folder: all that is wrong with it, in one line."""
-    if faults := faults_of(folder, FAMILIES, hub):
+    if faults := faults_of(folder, hub):
         remedy = "; ".join(dict.fromkeys(fault.remedy for fault in faults))
         return fail(check, f"{folder}: {'; '.join(fault.found for fault in faults)}", remedy)
     size = weight_bytes(folder, precision)

@@ -42,6 +42,8 @@ def model_spec(name: str, settings: Settings) -> ModelSpec:
         precision=model.precision,
         max_batch=model.max_batch,
         threads=settings.devices.threads,
+        attention=model.attention,
+        adapter=None if model.adapter is None else str(model.adapter),
         weight_bytes=weight_bytes(_stored(checkpoint), model.precision),
     )
 

@@ -46,7 +46,7 @@ class Trial:
         self._said_at = time.monotonic()
         model = settings.models[self._pipeline.model]
         self._model = model_spec(self._pipeline.model, settings)
-        self._recipe = make_recipe(self._pipeline, self._model, model.frame_edge)
+        self._recipe = make_recipe(self._pipeline, self._model, model)
 
     async def answers(self, path: bytes, count: int) -> AsyncIterator[tuple[int, int, WindowAnswered]]:
         """(start, end, answer) of every window that was answered. Raises `MediaError`, `WorkerError`."""

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vlmd.core.families import FAMILIES, known
 from vlmd.core.hub_names import name_to_use
 from vlmd.weights.checkpoint import Checkpoint, NoCheckpoint, architecture_in, read_checkpoint, weights_among
 from vlmd.weights.headers import BadWeights
@@ -32,25 +33,19 @@ class Fault(NamedTuple):
         return f"{self.found}; {self.remedy}"
 
 
-def faults_of(folder: Path, families: Collection[str], name: str | None = None) -> list[Fault]:
-    """Everything that keeps the checkpoint in a folder from being loaded.
-
-    `families` are the architectures that vlmd loads with code of its own or of transformers, `name` is how people
-    call the checkpoint, if not by its folder.
-    """
+def faults_of(folder: Path, name: str | None = None) -> list[Fault]:
+    """All that keeps the checkpoint in a folder from being loaded; `name` is how people call it, if otherwise."""
     try:
         checkpoint = read_checkpoint(folder)
     except NoCheckpoint as error:
         return [Fault(str(error), "name the folder that holds config.json and *.safetensors, as downloaded")]
-    listed = list(faults_in_listing(name or folder.name, checkpoint.names, checkpoint.config, families))
+    listed = list(faults_in_listing(name or folder.name, checkpoint.names, checkpoint.config))
     return listed + list(_faults_in_weights(checkpoint))
 
 
-def faults_in_listing(
-    name: str, names: Collection[str], config: Any, families: Collection[str], again: str = _AGAIN
-) -> Iterator[Fault]:
+def faults_in_listing(name: str, names: Collection[str], config: Any, again: str = _AGAIN) -> Iterator[Fault]:
     """What the names of a checkpoint's files and its config.json tell; `again` is what helps where one is missing."""
-    yield from _not_loadable(name, names, config, families)
+    yield from _not_loadable(name, names, config)
     if not weights_among(names) and any(Path(file).suffix in PICKLES for file in names):
         yield Fault(
             "its weights are pickles, which can run code: only safetensors are read",
@@ -64,24 +59,23 @@ def faults_in_listing(
         yield Fault(f"there is no processor ({', '.join(PROCESSORS)})", again)
 
 
-def _not_loadable(name: str, names: Collection[str], config: Any, families: Collection[str]) -> Iterator[Fault]:
+def _not_loadable(name: str, names: Collection[str], config: Any) -> Iterator[Fault]:
     """Code that comes along is no fault where vlmd has a family: it is never looked at then."""
     try:
         architecture = architecture_in(config)
     except NoCheckpoint as error:
         yield Fault(f"config.json {error}", "take a checkpoint of a whole model, not of a part or an adapter")
         return
-    if architecture in families:
+    if architecture in FAMILIES:
         return
-    known = ", ".join(sorted(families))
     if "auto_map" in config or any(file.endswith(".py") for file in names):
         yield Fault(
             f"{architecture} asks for code of its own, which vlmd never runs",
-            _other_form(name, architecture) or f"take a checkpoint of an architecture that vlmd has: {known}",
+            _other_form(name, architecture) or f"take a checkpoint of an architecture that vlmd has: {known()}",
         )
     else:
         remedy = _other_form(name, architecture) or "take a checkpoint of one of these"
-        yield Fault(f"vlmd has no family for {architecture}, only for {known}", remedy)
+        yield Fault(f"vlmd has no family for {architecture}, only for {known()}", remedy)
 
 
 def _other_form(name: str, architecture: str) -> str | None:

@@ -38,7 +38,6 @@ from vlmd.log import about
 from vlmd.weights import faults_of
 from vlmd.worker.batching import Batch, gather
 from vlmd.worker.leases import LeaseReader
-from vlmd.worker.models import FAMILIES
 from vlmd.worker.questions import Question, Reply
 
 EXIT_CANNOT_START = 78
@@ -60,7 +59,7 @@ class Worker:
         self._engine = engine
         self._max_batch = max_batch
         self._last_beat = 0.0
-        self._reader = LeaseReader(2 * max_batch, lambda lease: self._beat("decode", lease))
+        self._reader = LeaseReader(2 * max_batch, engine.edge, lambda lease: self._beat("decode", lease))
 
     def run(self) -> None:
         threading.Thread(target=self._listen, name="link", daemon=True).start()
@@ -87,6 +86,7 @@ class Worker:
         for item in batch.unanswerable:
             self._fail(item.run.lease, item.window.index, item.failure, item.retry)
         for done in batch.done:
+            self._engine.forget(done.lease)
             self._link.send(LeaseEnded(lease=done.lease, void=done.void))
 
     def _answer(self, questions: list[Question]) -> None:
@@ -170,7 +170,7 @@ def _end_with_thread(failed: threading.ExceptHookArgs) -> None:
 
 def load_engine(message: LoadModel, progress: Callable[[str], None]) -> Any:
     """The real thing. Imported late: the process answers its link before torch is there."""
-    if faults := faults_of(Path(message.model.path), FAMILIES):
+    if faults := faults_of(Path(message.model.path)):
         raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{message.model.path}: {'; '.join(map(str, faults))}")
     progress("torch")
     from vlmd.worker.engine import Engine

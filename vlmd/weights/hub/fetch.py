@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,9 +55,7 @@ class Watcher(Protocol):
         """So many bytes are here, of all that there are."""
 
 
-def fetch(
-    hub: Hub, name: str, revision: str | None, models: Path, families: Collection[str], watcher: Watcher, update: bool
-) -> Fetched:
+def fetch(hub: Hub, name: str, revision: str | None, models: Path, watcher: Watcher, update: bool) -> Fetched:
     """The folder of a complete checkpoint. One that is here is taken as it is, unless `update` asks for a newer one."""
     _refuse_name(name)
     with places.alone(name, models):
@@ -66,22 +63,20 @@ def fetch(
         if there is not None and not update:
             return there
         begun = None if update else places.begun(name, revision, models)
-        _fetch(hub, name, revision or MAIN, begun.commit if begun else None, models, families, watcher)
+        _fetch(hub, name, revision or MAIN, begun.commit if begun else None, models, watcher)
         found = places.fetched(name, revision, models)
     if found is None:
         raise VlmdError(f"{name} was fetched and is not there; somebody removed it meanwhile, run it again")
     return found
 
 
-def _fetch(
-    hub: Hub, name: str, revision: str, commit: str | None, models: Path, families: Collection[str], watcher: Watcher
-) -> None:
+def _fetch(hub: Hub, name: str, revision: str, commit: str | None, models: Path, watcher: Watcher) -> None:
     listing = hub.listing(name, commit or revision)
     home = places.home_of(name, models)
     if (home / listing.commit).is_dir():
         _asked_again(home / listing.commit, revision)
         return
-    files = _files(hub, name, listing, families)
+    files = _files(hub, name, listing)
     partial = home / f"{listing.commit}{PARTIAL}"
     record = Record(name, listing.commit, (revision,), _now(), {})
     try:
@@ -94,7 +89,7 @@ def _fetch(
     watcher.planned(plan)
     _require_room(plan)
     digests = _download(hub, plan, files, watcher)
-    _put_in_place(partial, record, digests, families)
+    _put_in_place(partial, record, digests)
 
 
 def _refuse_name(name: str) -> None:
@@ -102,13 +97,13 @@ def _refuse_name(name: str) -> None:
         raise HubError(f"{name} only loads with code of its own, which vlmd never runs; fetch {same} instead")
 
 
-def _files(hub: Hub, name: str, listing: Listing, families: Collection[str]) -> list[HubFile]:
+def _files(hub: Hub, name: str, listing: Listing) -> list[HubFile]:
     """What is to be fetched. Raises `HubError` where vlmd could not load it."""
     if CONFIG not in listing.names:
         kind = "an adapter, not a model" if "adapter_config.json" in listing.names else "no checkpoint of transformers"
         raise HubError(f"{name} is {kind}: there is no {CONFIG}; take the repository of a whole model")
     config = _json(hub, name, listing, CONFIG)
-    if faults := list(faults_in_listing(name, listing.names, config, families, again=_OTHER)):
+    if faults := list(faults_in_listing(name, listing.names, config, again=_OTHER)):
         raise HubError(f"{name} is not fetched: {'. And '.join(map(str, faults))}")
     try:
         shards = named_in(_json(hub, name, listing, INDEX)) if listing.needs_index else []
@@ -166,9 +161,9 @@ def _download(hub: Hub, plan: Plan, files: list[HubFile], watcher: Watcher) -> d
     return records
 
 
-def _put_in_place(partial: Path, record: Record, files: dict[str, FileRecord], families: Collection[str]) -> None:
+def _put_in_place(partial: Path, record: Record, files: dict[str, FileRecord]) -> None:
     """The last look is the one that is taken before every load; then one rename makes it count."""
-    if faults := faults_of(partial, families, record.hub):
+    if faults := faults_of(partial, record.hub):
         raise HubError(f"{record.hub} was fetched and cannot be used: {'. And '.join(map(str, faults))}")
     try:
         places.write_record(partial, Record(record.hub, record.commit, record.revisions, _now(), files))
