@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,8 @@ WEIGHTS = "model.safetensors"
 CODE = {"modeling_x.py": b"raise SystemExit", "pytorch_model.bin": b"\x80\x04.", "model.gguf": b"GGUF"}
 
 
-def until(done: object, what: str) -> None:
-    assert callable(done)
-    end = time.monotonic() + 30
+def until(done: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end, what
         time.sleep(0.01)

@@ -87,13 +87,10 @@ def _paths(going: Sequence[Fetched]) -> set[Path]:
 
 def _delete(going: Sequence[Fetched]) -> None:
     """Each out of the way first: half a checkpoint is never taken for a whole one."""
-    for found in going:
+    for found in sorted(going, key=lambda each: each.state != "removing"):
         away = found.folder.with_name(f"{found.commit}{REMOVING}")
         try:
-            if found.folder != away:
-                if away.exists():
-                    shutil.rmtree(away)
-                os.rename(found.folder, away)
+            os.rename(found.folder, away)
             shutil.rmtree(away)
         except OSError as error:
             raise VlmdError(
