@@ -56,7 +56,7 @@ def test_weights_in_parts(folder: Path) -> None:
         write_weights(folder / f"{name}.safetensors")
     assert [path.name for path in read_checkpoint(folder).weight_files] == ["a.safetensors", "b.safetensors"]
     (folder / "b.safetensors").unlink()
-    with pytest.raises(BadWeights, match="1 of 2 weight files are missing, such as b.safetensors"):
+    with pytest.raises(BadWeights, match=r"1 of 2 weight files are missing, such as b\.safetensors"):
         _ = read_checkpoint(folder).weight_files
 
 
@@ -75,7 +75,7 @@ def test_an_index_that_names_no_file_beside_it(folder: Path, name: str) -> None:
         (b"\xff" * 99, "is no safetensors file"),
         ((9).to_bytes(8, "little") + b"[[[[[[[[[", "its header makes no sense"),
         ((2).to_bytes(8, "little") + b"{}x", "is damaged: it has 11 bytes and should have 10"),
-        ((90).to_bytes(8, "little") + b"{}", "its header makes no sense"),
+        ((90).to_bytes(8, "little") + b"{}", "was cut off: it ends in the middle of its header"),
     ],
 )
 def test_weights_that_are_none(folder: Path, content: bytes, told: str) -> None:

@@ -32,10 +32,11 @@ def fetch(given: Given, name: str, revision: str | None, update: bool) -> None:
     """
     settings = load_settings(given)
     wanted = named(settings, name, revision)
-    click.echo(shown(str(_fetch(settings, wanted, update))))
+    click.echo(shown(str(fetch_named(settings, wanted, update))))
 
 
-def _fetch(settings: Settings, wanted: Named, update: bool) -> Path:
+def fetch_named(settings: Settings, wanted: Named, update: bool = False) -> Path:
+    """The folder of a complete checkpoint; shows how far it is. Raises `VlmdError`."""
     with Telling(str(wanted)) as telling:
         hub = hubs.Hub.of(os.environ, f"vlmd/{__version__}", telling.say)
         models = settings.paths.models

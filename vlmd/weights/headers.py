@@ -39,7 +39,10 @@ def header(path: Path) -> dict[str, Tensor]:
             length = int.from_bytes(file.read(8), "little")
             if not 0 < length <= _LARGEST_HEADER:
                 raise BadWeights(f"{path.name} is no safetensors file")
-            raw = json.loads(file.read(length))
+            content = file.read(length)
+        if len(content) < length:
+            raise BadWeights(f"{path.name} was cut off: it ends in the middle of its header")
+        raw = json.loads(content)
         raw.pop("__metadata__", None)
         tensors = {name: _tensor(entry) for name, entry in raw.items()}
         end = max((entry["data_offsets"][1] for entry in raw.values()), default=0)
