@@ -45,8 +45,7 @@ class Trial:
         self._decoder: Decoder | None = None
         self._said_at = time.monotonic()
         model = settings.models[self._pipeline.model]
-        cache = settings.paths.state / "model-digests.json"
-        self._model = model_spec(self._pipeline.model, model, settings.devices.threads, cache)
+        self._model = model_spec(self._pipeline.model, settings)
         self._recipe = make_recipe(self._pipeline, self._model, model)
 
     async def answers(self, path: bytes, count: int) -> AsyncIterator[tuple[int, int, WindowAnswered]]:

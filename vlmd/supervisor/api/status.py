@@ -56,6 +56,9 @@ class DaemonStatus:
             "paths": {name: str(path) for name, path in parts.settings.paths.model_dump().items()},
             "windows_per_second": round(parts.fleet.rate.per_second(now), 3),
             "devices": [_device(slot, msgspec.to_builtins(measured[slot.name]), now) for slot in parts.fleet.slots],
+            "models": [
+                {"name": model.name, "path": model.path, "revision": model.revision} for model in parts.models.values()
+            ],
             "inbox": {
                 "settling": parts.inbox.settling,
                 "growing": {name: round(seconds) for name, seconds in parts.inbox.growing.items()},
