@@ -26,7 +26,7 @@ class Phi3VPreTrainedModel(Phi3PreTrainedModel):  # type: ignore[misc]
     config: Phi3VConfig
     base_model_prefix = "model"
     input_modalities = ("image", "text")
-    _no_split_modules = ("Phi3DecoderLayer", "CLIPEncoderLayer", "CLIPVisionEmbeddings")
+    _no_split_modules = ("Phi3DecoderLayer", "ImageEmbedding")
     _keys_to_ignore_on_load_unexpected = (r"\.position_ids$",)
 
     @classmethod

@@ -54,7 +54,7 @@ class ImageEmbedding(nn.Module):  # type: ignore[misc]
         grids = [(int(height) // self._tile, int(width) // self._tile) for height, width in image_sizes.tolist()]
         counts = [1 + rows * columns for rows, columns in grids]
         squares = torch.cat([values[:count] for values, count in zip(pixel_values, counts, strict=True)])
-        patches = self.img_processor.vision_model.patches(squares.to(self.glb_GN.dtype))
+        patches = self.img_processor.vision_model.patches(squares.to(self.glb_GN.device, self.glb_GN.dtype))
         return [
             self._tokens(picture, rows, columns)
             for picture, (rows, columns) in zip(patches.split(counts), grids, strict=True)
