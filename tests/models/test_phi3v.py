@@ -86,6 +86,16 @@ def test_a_left_over_weight_is_named(folder, tmp_path):
     assert load(rewritten(folder, tmp_path, change))[1] == {"unexpected_keys": {"model.layers.2.mlp.down_proj.weight"}}
 
 
+def test_what_is_saved_has_the_published_names_and_loads_again(model, folder, tmp_path):
+    model.save_pretrained(tmp_path)
+    assert set(load_file(tmp_path / "model.safetensors")) == set(load_file(folder / "model.safetensors"))
+    again, report = load(tmp_path)
+    ids = prompt(SWITCH + 10, shown=2)
+    assert (
+        report == {} and apart(*(one(ids, mm_encoder_outputs=encode(model, 2)).logits for one in (model, again))) == 0
+    )
+
+
 @pytest.mark.parametrize(
     ("part", "key", "value"),
     [
@@ -93,12 +103,13 @@ def test_a_left_over_weight_is_named(folder, tmp_path):
         ("embd_layer", "use_hd_transform", False),
         ("img_processor", "type_feature", "cls_patch"),
         ("img_processor", "layer_idx", -1),
+        ("rope_scaling", "type", "yarn"),
     ],
 )
 def test_another_arrangement_is_refused(folder, part, key, value):
     config = json.loads((folder / "config.json").read_text())
     config[part][key] = value
-    with pytest.raises(ValueError, match=key):
+    with pytest.raises(ValueError, match=value if isinstance(value, str) else key):
         Phi3VForCausalLM.config_class.from_dict(config)
 
 

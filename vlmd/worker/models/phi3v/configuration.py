@@ -38,7 +38,10 @@ class Phi3VConfig(Phi3Config):  # type: ignore[misc]
     def __post_init__(self, **kwargs: Any) -> None:
         self.img_processor = self.img_processor or {}
         self.embd_layer = self.embd_layer or dict(_EMBEDDING)
+        _refuse_other_rope(kwargs.get("rope_scaling") or self.rope_parameters or {})
         super().__post_init__(**kwargs)
+        self.rope_parameters.pop("type", None)  # the published name of what is "longrope" now
+        self.standardize_rope_params()
         if self.sliding_window is not None and self.sliding_window >= self.max_position_embeddings:
             self.sliding_window = None  # published as wider than any prompt: it never slides, but costs the fast masks
         _refuse_other_kinds(self)
@@ -62,6 +65,13 @@ class Phi3VConfig(Phi3Config):  # type: ignore[misc]
     def tile_side(self) -> int:
         """Rows, and columns, of tokens in a square: two by two patches make one."""
         return int(self.tower.image_size) // int(self.tower.patch_size) // 2
+
+
+def _refuse_other_rope(given: dict[str, Any]) -> None:
+    """Transformers takes "yarn" for "longrope" in Phi-3's configs; as published it is scaled otherwise."""
+    kind = given.get("rope_type", given.get("type", "default"))
+    if kind not in ("su", "longrope", "default"):
+        raise ValueError(f"rope_scaling is of type {kind!r}; only 'su' and 'longrope' are supported")
 
 
 def _refuse_other_kinds(config: Phi3VConfig) -> None:
