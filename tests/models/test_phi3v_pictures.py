@@ -6,11 +6,10 @@ import torch
 from PIL import Image
 from tiny import phi3v as tiny
 
-from vlmd.worker.models.phi3v import pictures
-from vlmd.worker.models.phi3v.configuration import Phi3VConfig
-from vlmd.worker.models.phi3v.processor import Phi3VProcessor
+from vlmd.worker.models.phi3v import pictures, prompts
+from vlmd.worker.models.phi3v.pictures import Cutter
 
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+CUTTER = Cutter.of(56, tiny.preprocessor())
 
 
 def published_size(width: int, height: int, crops: int) -> tuple[int, int]:
@@ -26,10 +25,10 @@ def published_size(width: int, height: int, crops: int) -> tuple[int, int]:
 
 
 @pytest.fixture(scope="module")
-def processor(tmp_path_factory) -> Phi3VProcessor:
+def tokenizer(tmp_path_factory):
     folder = tmp_path_factory.mktemp("phi3v")
     tiny.make(folder)
-    return Phi3VProcessor.from_pretrained(str(folder), Phi3VConfig.from_pretrained(folder))
+    return prompts.load_tokenizer(str(folder))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +61,7 @@ def test_any_picture_is_cut_into_the_published_grid(crops):
 
 def test_squares_lie_in_reading_order_after_the_whole_picture():
     shown = Image.fromarray(np.random.default_rng(0).integers(0, 256, (112, 112, 3), dtype=np.uint8))
-    squares, (height, width) = pictures.cut(shown, 4, 56, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    squares, (height, width) = Cutter(56, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)).cut(shown, 4)
     assert squares.shape == (5, 3, 56, 56) and (height, width) == (112, 112)
     values = torch.from_numpy(np.array(shown)).permute(2, 0, 1) / 255
     upper, lower = torch.cat((squares[1], squares[2]), dim=2), torch.cat((squares[3], squares[4]), dim=2)
@@ -71,18 +70,18 @@ def test_squares_lie_in_reading_order_after_the_whole_picture():
 
 
 def test_what_is_missing_to_whole_squares_is_white_on_both_ends():
-    squares, (height, width) = pictures.cut(Image.new("RGB", (128, 72), "black"), 4, 56, MEAN, STD)
+    squares, (height, width) = CUTTER.cut(Image.new("RGB", (128, 72), "black"), 4)
     assert (height, width) == (112, 112)
     red = torch.cat((torch.cat((squares[1], squares[2]), 2), torch.cat((squares[3], squares[4]), 2)), 1)[0]
-    white, black = (1 - MEAN[0]) / STD[0], -MEAN[0] / STD[0]
+    white, black = (1 - CUTTER.mean[0]) / CUTTER.std[0], -CUTTER.mean[0] / CUTTER.std[0]
     rows = [white] * 24 + [black] * 63 + [white] * 25
     assert torch.allclose(red, torch.tensor(rows)[:, None].expand(112, 112), atol=1e-5)
 
 
 def test_a_portrait_is_the_transposed_landscape():
     shown = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 100, 3), dtype=np.uint8))
-    lying, (height, width) = pictures.cut(shown, 6, 56, MEAN, STD)
-    upright, size = pictures.cut(shown.transpose(Image.Transpose.TRANSPOSE), 6, 56, MEAN, STD)
+    lying, (height, width) = CUTTER.cut(shown, 6)
+    upright, size = CUTTER.cut(shown.transpose(Image.Transpose.TRANSPOSE), 6)
     assert size == (width, height)
     rows, columns = height // 56, width // 56
     again = lying[1:].unflatten(0, (rows, columns)).permute(1, 0, 2, 4, 3).flatten(0, 1)
@@ -91,60 +90,54 @@ def test_a_portrait_is_the_transposed_landscape():
 
 @pytest.mark.parametrize("size", [(4000, 2), (2, 4000), (1, 1)])
 def test_a_line_of_pixels_is_a_picture_too(size):
-    squares, _ = pictures.cut(Image.new("RGB", size), 4, 56, MEAN, STD)
+    squares, _ = CUTTER.cut(Image.new("RGB", size), 4)
     assert len(squares) == 1 + np.prod(pictures.grid(*size, 4, edge=56))
 
 
-def test_fewer_crops_make_fewer_tokens(processor):
-    counts = []
-    for crops in (4, 2, 1):
-        processor.crops = crops
-        values, sizes = processor.pixels([Image.new("RGB", (128, 72))])
-        assert len(values[0]) == 1 + int(sizes[0].prod()) // 56**2
-        counts.append(processor.tokens(128, 72))
-    processor.crops = 4
-    assert counts == sorted(counts, reverse=True) and len(set(counts)) > 1
-
-
-def test_a_chat_has_a_place_for_each_picture_in_the_published_form(processor):
+def test_a_chat_has_a_place_for_each_picture_in_the_published_form(tokenizer):
     text = "<|user|>\n<|image_1|>\n<|image_2|>\nName every event<|end|>\n<|assistant|>\n"
-    assert processor.chat("Name every event", 2) == text
-    template, processor.tokenizer.chat_template = processor.tokenizer.chat_template, None
-    assert processor.chat("Name every event", 2) == text
-    processor.tokenizer.chat_template = template
+    assert prompts.chat(tokenizer, "Name every event", 2) == text
+    template, tokenizer.chat_template = tokenizer.chat_template, None
+    assert prompts.chat(tokenizer, "Name every event", 2) == text
+    tokenizer.chat_template = template
 
 
-def test_text_between_pictures_is_tokenised_by_itself(processor):
-    ids = processor.ids(processor.chat("Name every event", 2), [3, 2])
-    tokens = processor.tokenizer.convert_ids_to_tokens(ids)
+def test_text_between_pictures_is_tokenised_by_itself(tokenizer):
+    text = prompts.expanded(prompts.chat(tokenizer, "Name every event", 2), [3, 2])
+    ids = prompts.token_ids(tokenizer, text)
+    tokens = tokenizer.convert_ids_to_tokens(ids)
     line = ["▁", "<0x0A>"]
     assert tokens[:9] == ["<s>", "<|user|>", *line, *["<|image|>"] * 3, "<s>", "▁"]
     assert tokens[9:14] == ["<0x0A>", "<|image|>", "<|image|>", "<s>", "▁"]
     assert tokens[-6:] == ["<|end|>", *line, "<|assistant|>", *line]
-    assert processor.tokenizer.decode(ids[-12:]).endswith("event<|end|> \n<|assistant|> \n")
+    assert tokenizer.decode(ids[-12:]).endswith("event<|end|> \n<|assistant|> \n")
 
 
-@pytest.mark.parametrize(
-    ("prompt", "error"),
-    [("what is <|image_1|>?", "places for pictures"), ("what is <|image|>?", "stands for pictures only")],
-)
-def test_a_prompt_that_names_pictures_itself_is_refused(processor, prompt, error):
-    with pytest.raises(ValueError, match=error):
-        processor.ids(processor.chat(prompt, 1), [3])
+def test_what_a_question_says_itself_is_no_picture(tokenizer):
+    asked = prompts.chat(tokenizer, "what is <|image_1|> and <|image|>?", 1)
+    assert asked == prompts.chat(tokenizer, "what is  and ?", 1)
 
 
-def test_rows_are_filled_up_on_the_left(processor):
-    batch = processor.padded([[5, 6, 7], [8]])
+def test_a_template_that_shows_other_pictures_is_refused():
+    with pytest.raises(ValueError, match="places for pictures"):
+        prompts.expanded("<|image_2|> <|image_1|>", [1, 1])
+    with pytest.raises(ValueError, match="places for pictures"):
+        prompts.expanded("<|image_1|>", [1, 1])
+
+
+def test_rows_are_filled_up_on_the_left(tokenizer):
+    batch = prompts.padded(tokenizer, [[5, 6, 7], [8]])
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [0, 0, 1]]
     assert batch["input_ids"][1, -1] == 8
 
 
-def test_the_end_of_a_turn_ends_an_answer(processor):
-    names = processor.tokenizer.convert_ids_to_tokens(processor.ends)
-    assert set(names) == {"<|endoftext|>", "<|end|>"}
+def test_the_end_of_a_turn_ends_an_answer(tokenizer):
+    assert set(tokenizer.convert_ids_to_tokens(prompts.ends(tokenizer))) == {"<|endoftext|>", "<|end|>"}
 
 
-def test_another_models_tokenizer_is_refused(processor):
-    config = Phi3VConfig.from_dict(tiny.config(vocabulary=5, switch=64, longest=2048))
-    with pytest.raises(ValueError, match="not a Phi-3 Vision one"):
-        Phi3VProcessor(processor.tokenizer, config, tiny.preprocessor())
+def test_another_models_tokenizer_is_refused(tmp_path):
+    tiny.make(tmp_path)
+    words = (tmp_path / "tokenizer.json").read_text().replace("<|image|>", "<|picture|>")
+    (tmp_path / "tokenizer.json").write_text(words)
+    with pytest.raises(ValueError, match="not that of a Phi-3 Vision"):
+        prompts.load_tokenizer(str(tmp_path))

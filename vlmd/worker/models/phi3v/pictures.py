@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,17 +29,28 @@ def tokens(rows: int, columns: int, side: int) -> int:
     return (rows * columns + 1) * side * side + 1 + (rows + 1) * side
 
 
-def cut(
-    picture: Image.Image, crops: int, edge: int, mean: Sequence[float], std: Sequence[float]
-) -> tuple[torch.Tensor, tuple[int, int]]:
-    """(1 + squares, 3, edge, edge), the whole picture first, and the height and width of what was cut up."""
-    whole = _fitted(picture.convert("RGB"), crops, edge)
-    values = torch.from_numpy(np.array(whole)).permute(2, 0, 1).float() / 255
-    values = (values - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
-    small = interpolate(values[None], size=(edge, edge), mode="bicubic", align_corners=False)
-    rows, columns = whole.height // edge, whole.width // edge
-    squares = values.reshape(3, rows, edge, columns, edge).permute(1, 3, 0, 2, 4).reshape(-1, 3, edge, edge)
-    return torch.cat((small, squares)), (whole.height, whole.width)
+@dataclass(frozen=True)
+class Cutter:
+    """The checkpoint's way of preparing a picture, but for how many squares it may be cut into."""
+
+    edge: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, edge: int, processing: Mapping[str, Any]) -> Cutter:
+        """`processing` is what the checkpoint's preprocessor_config.json says."""
+        return cls(edge, tuple(processing["image_mean"]), tuple(processing["image_std"]))
+
+    def cut(self, picture: Image.Image, crops: int) -> tuple[torch.Tensor, tuple[int, int]]:
+        """(1 + squares, 3, edge, edge), the whole picture first, and height and width of what was cut up."""
+        fitted, edge = _fitted(picture.convert("RGB"), crops, self.edge), self.edge
+        values = torch.from_numpy(np.array(fitted)).permute(2, 0, 1).float() / 255
+        values = (values - torch.tensor(self.mean)[:, None, None]) / torch.tensor(self.std)[:, None, None]
+        whole = interpolate(values[None], size=(edge, edge), mode="bicubic", align_corners=False)
+        rows, columns = fitted.height // edge, fitted.width // edge
+        squares = values.reshape(3, rows, edge, columns, edge).permute(1, 3, 0, 2, 4).reshape(-1, 3, edge, edge)
+        return torch.cat((whole, squares)), (fitted.height, fitted.width)
 
 
 def _columns(ratio: float, crops: int) -> int:
