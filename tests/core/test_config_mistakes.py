@@ -36,7 +36,7 @@ def test_every_mistake_is_told_at_once() -> None:
         path = "x"
         [models.qwen]
         path = "x"
-        precision = "int8"
+        precision = "int4"
         max_bach = 4
         [pipelines.soccer]
         model = "qwem"
@@ -56,7 +56,7 @@ def test_every_mistake_is_told_at_once() -> None:
             "inbox.default_pipeline: there is no [pipelines.socer] section; did you mean soccer?",
             "models.Bad: expected a name of small letters, digits, '.', '_' and '-' that begins with a "
             "letter or digit (it becomes the name of a folder)",
-            'models.qwen.precision: expected "auto", "fp32", "bf16" or "fp16", not "int8"',
+            'models.qwen.precision: expected "auto", "nf4", "int8", "bf16", "fp16" or "fp32", not "int4"',
             "models.qwen.max_bach: there is no such key; did you mean max_batch?",
             "pipelines.soccer.model: there is no [models.qwem] section; did you mean qwen?",
             "pipelines.soccer.labels: expected at least 1 entry in the list, not an empty list",

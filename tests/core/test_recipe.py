@@ -12,8 +12,10 @@ from vlmd.core.recipe import Generation, Recipe, fit_edge
 RECIPE = Recipe(
     model="qwen",
     revision="a" * 64,
-    family="Qwen2_5_VLForConditionalGeneration",
+    family="Qwen2_5_VLForConditionalGeneration/1",
     precision="bf16",
+    window_frames=15,
+    frame_tokens=256,
     frame_edge=448,
     fps=5.0,
     prompt="What happens?",
@@ -22,8 +24,10 @@ RECIPE = Recipe(
 OTHER = {
     "model": "other",
     "revision": "b" * 64,
-    "family": "Idefics3ForConditionalGeneration",
+    "family": "Qwen2_5_VLForConditionalGeneration/2",
     "precision": "fp32",
+    "window_frames": 16,
+    "frame_tokens": None,
     "frame_edge": 224,
     "fps": 2.5,
     "prompt": "What happens? ",

@@ -145,9 +145,12 @@ class RetentionSettings(Section):
 class ModelSettings(Section):
     path: ModelPath
     """An absolute folder, or `DEMO_MODEL`."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "nf4", "int8", "bf16", "fp16", "fp32"] = "auto"
+    attention: Literal["auto", "flash", "sdpa", "eager"] = "auto"
+    adapter: AbsolutePath | None = None
     max_batch: Few = 8
-    frame_edge: Annotated[int, Field(ge=16, le=8192)] = 448
+    frame_tokens: Literal["auto"] | Annotated[int, Field(ge=1, le=65536)] = "auto"
+    frame_edge: Annotated[int, Field(ge=16, le=8192)] | None = None
 
     @property
     def is_demo(self) -> bool:

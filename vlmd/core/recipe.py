@@ -12,6 +12,8 @@ import msgspec
 
 from vlmd.core.loops import LOOP_RULE
 
+ASSUMED_EDGE = 1280
+"""Pixels, where the family decides how large its pictures are and the size of pictures must be reckoned with."""
 FRAME_RULE = 1
 """Version of how pictures are chosen and resized; raised when either would give other pixels."""
 
@@ -29,12 +31,19 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     revision: str
     """sha256 over the checkpoint's files."""
     family: str
+    """The architecture, and the version of how vlmd serves it."""
     precision: str
-    frame_edge: int
-    """Longest edge of a picture handed to the model, in pixels; smaller videos are not enlarged."""
     fps: float
     prompt: str
     generation: Generation
+    window_frames: int = 0
+    """Most frames that a window shows."""
+    frame_tokens: int | None = None
+    """Most tokens of the prompt that one frame may take: the family's finest size within it is used. None leaves it to
+    the family, which takes what it prefers, or a coarser size so that the window fits the model's context."""
+    frame_edge: int | None = None
+    """Longest edge of a picture handed to the model, in pixels; smaller videos are not enlarged. None leaves it to the
+    size of the frame."""
     frame_rule: int = FRAME_RULE
 
     def digest(self) -> str:

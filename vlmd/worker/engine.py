@@ -18,11 +18,14 @@ from vlmd.core.answers import Finish, Token, bounded
 from vlmd.core.errors import Code, Failure, WorkerError
 from vlmd.core.loops import LoopWatch
 from vlmd.core.messages import ModelSpec, Ready
+from vlmd.core.recipe import Recipe
 from vlmd.worker import models
+from vlmd.worker.frames import FrameCache
+from vlmd.worker.loading import FLOATS, Checkpoint
+from vlmd.worker.models.base import Asked, Family, Inputs
 from vlmd.worker.offsets import text_and_offsets
 from vlmd.worker.questions import Question, Reply
-
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+from vlmd.worker.sizing import Sizing
 
 OnReply = Callable[[int, Reply], None]
 """(row, reply)"""
@@ -35,8 +38,10 @@ class Unprepared(Exception):
 class Engine:
     """A resident model. `answer` is all there is to it."""
 
-    def __init__(self, family: Any, spec: ModelSpec, device: str, precision: str, load_ms: int) -> None:
+    def __init__(self, family: Family, spec: ModelSpec, device: str, precision: str, load_ms: int) -> None:
         self._family = family
+        self._frames = FrameCache(family)
+        self._sizing = Sizing(family, spec.path)
         self.spec = spec
         self.device = device
         self.precision = precision
@@ -49,14 +54,23 @@ class Engine:
         torch.set_num_threads(spec.threads)
         _quieten_transformers()
         _check_device(device)
-        precision = _precision(spec.precision, device)
+        best = _best_float(device)
+        precision = best if spec.precision == "auto" else spec.precision
         progress("transformers")
         family = models.family(architecture(spec.path))
+        checkpoint = Checkpoint(
+            path=spec.path,
+            precision=precision,
+            dtype=FLOATS.get(precision, FLOATS[best]),
+            device=device,
+            attention=spec.attention,
+            adapter=spec.adapter,
+        )
         try:
-            loaded = family.load(spec.path, _DTYPES[precision], device, progress)
+            loaded = family.load(checkpoint, progress)
+            return cls(loaded, spec, device, precision, int((time.monotonic() - begun) * 1000))
         except (OSError, ValueError, ImportError, SafetensorError) as error:
             raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{spec.path}: {error}") from error
-        return cls(loaded, spec, device, precision, int((time.monotonic() - begun) * 1000))
 
     def ready(self) -> Ready:
         model = self._family.model
@@ -72,12 +86,15 @@ class Engine:
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def answer(self, questions: Sequence[Question], on_step: Callable[[int], None], on_reply: OnReply) -> None:
-        """Generate greedily for a batch. `on_step` hears of every token, `on_reply` of every row that has ended."""
-        inputs = self._prepare(questions)
+        """Generate greedily for a batch; `on_reply` hears of every row that has ended.
+
+        `on_step` hears how many rows got another token; none while their frames are encoded.
+        """
+        inputs = self._prepare(questions, on_step)
         limits = [question.run.recipe.generation.max_new_tokens for question in questions]
         recorder = _Recorder(self._family, inputs, limits, on_step, on_reply)
-        output = self._family.model.generate(
-            **inputs,
+        output = self._family.generate(
+            inputs,
             max_new_tokens=max(limits),
             do_sample=False,
             num_beams=1,
@@ -86,11 +103,21 @@ class Engine:
         )
         recorder.finish(output)
 
-    def _prepare(self, questions: Sequence[Question]) -> dict[str, torch.Tensor]:
+    def edge(self, recipe: Recipe) -> int:
+        """Longest edge, in pixels, of the pictures that a recipe wants decoded."""
+        return recipe.frame_edge or self._sizing.of(recipe).edge
+
+    def forget(self, lease: int) -> None:
+        """The lease has ended: its frames are not shown again."""
+        self._frames.forget(lease)
+
+    def _prepare(self, questions: Sequence[Question], on_step: Callable[[int], None]) -> Inputs:
         """What goes wrong before the device is used says nothing about the device."""
+        size = self._sizing.of(questions[0].run.recipe)
         try:
-            inputs: dict[str, torch.Tensor] = self._family.prepare(questions)
-            return inputs
+            frames = self._frames.of(questions, size, lambda: on_step(0))
+            rows = [Asked(question.prompt, shown) for question, shown in zip(questions, frames, strict=True)]
+            return self._family.prepare(rows)
         except (ValueError, TypeError, LookupError) as error:
             raise Unprepared(f"{type(error).__name__}: {error}"[:500]) from error
 
@@ -121,14 +148,14 @@ class _Recorder(LogitsProcessor):  # type: ignore[misc]
 
     def __init__(
         self,
-        family: Any,
-        inputs: dict[str, torch.Tensor],
+        family: Family,
+        inputs: Inputs,
         limits: list[int],
         on_step: Callable[[int], None],
         on_reply: OnReply,
     ) -> None:
         self._tokenizer = family.tokenizer
-        self._ends = _end_tokens(family.model)
+        self._ends = _end_tokens(family.generator)
         self._prompt = inputs["input_ids"].shape[1]
         self._prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
         self._limits = limits
@@ -208,10 +235,8 @@ def _quieten_transformers() -> None:
     transformers.utils.logging.enable_propagation()
 
 
-def _precision(asked: str, device: str) -> str:
-    """What "auto" means here: bf16 where the GPU computes it, fp16 on older ones, fp32 on a CPU."""
-    if asked != "auto":
-        return asked
+def _best_float(device: str) -> str:
+    """bf16 where the GPU computes it, fp16 on older ones, fp32 on a CPU."""
     if device == "cpu":
         return "fp32"
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"

@@ -57,7 +57,7 @@ class Worker:
         self._engine = engine
         self._max_batch = max_batch
         self._last_beat = 0.0
-        self._reader = LeaseReader(2 * max_batch, lambda lease: self._beat("decode", lease))
+        self._reader = LeaseReader(2 * max_batch, engine.edge, lambda lease: self._beat("decode", lease))
 
     def run(self) -> None:
         threading.Thread(target=self._listen, name="link", daemon=True).start()
@@ -84,6 +84,7 @@ class Worker:
         for item in batch.unanswerable:
             self._fail(item.run.lease, item.window.index, item.failure, item.retry)
         for done in batch.done:
+            self._engine.forget(done.lease)
             self._link.send(LeaseEnded(lease=done.lease, void=done.void))
 
     def _answer(self, questions: list[Question]) -> None:
