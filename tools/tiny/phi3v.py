@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, processors, trainers
 
+from tiny.common import write_json
+
 SPECIAL = ("<|endoftext|>", "<|assistant|>", "<|system|>", "<|end|>", "<|user|>", "<|image|>")
 _TEXT = (
     "Watch the pictures and name every event with its start, its end, its label and its team. Answer None if there is "
@@ -29,9 +31,9 @@ def make(folder: Path, seed: int = 0, switch: int = 64, longest: int = 2048) -> 
     """Write a checkpoint into `folder`; rows that may become longer than `switch` take the long factors."""
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = _write_tokenizer(folder)
-    _write(folder / "config.json", config(vocabulary, switch, longest))
-    _write(folder / "preprocessor_config.json", preprocessor())
-    _write(folder / "generation_config.json", {"_from_model_config": True, "bos_token_id": 1, "eos_token_id": 2})
+    write_json(folder / "config.json", config(vocabulary, switch, longest))
+    write_json(folder / "preprocessor_config.json", preprocessor())
+    write_json(folder / "generation_config.json", {"_from_model_config": True, "bos_token_id": 1, "eos_token_id": 2})
     weights = dict(tensors(vocabulary, torch.Generator().manual_seed(seed)))
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
@@ -182,7 +184,7 @@ def _write_tokenizer(folder: Path) -> int:
     tokenizer.post_processor = processors.TemplateProcessing("<s> $A", "<s> $A <s> $B", [("<s>", 1)])
     tokenizer.add_special_tokens(["<unk>", "<s>", "</s>", *SPECIAL])
     tokenizer.save(str(folder / "tokenizer.json"))
-    _write(folder / "tokenizer_config.json", _tokenizer_settings())
+    write_json(folder / "tokenizer_config.json", _tokenizer_settings())
     return len(words)
 
 
@@ -204,7 +206,3 @@ def _tokenizer_settings() -> dict[str, Any]:
         "tokenizer_class": "LlamaTokenizer",
         "unk_token": "<unk>",
     }
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")
