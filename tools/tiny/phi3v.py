@@ -34,6 +34,8 @@ def make(folder: Path, seed: int = 0, switch: int = 64, longest: int = 2048) -> 
     write_json(folder / "config.json", config(vocabulary, switch, longest))
     write_json(folder / "preprocessor_config.json", preprocessor())
     write_json(folder / "generation_config.json", {"_from_model_config": True, "bos_token_id": 1, "eos_token_id": 2})
+    for module in ("configuration_phi3_v", "modeling_phi3_v", "processing_phi3_v"):
+        (folder / f"{module}.py").write_text('raise SystemExit("code of a checkpoint was run")\n')
     weights = dict(tensors(vocabulary, torch.Generator().manual_seed(seed)))
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 

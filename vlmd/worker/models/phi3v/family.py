@@ -57,8 +57,10 @@ class Phi3V(Family):
 
     @classmethod
     def load_image_processor(cls, checkpoint: Checkpoint) -> Cutter:
-        config = Phi3VConfig.from_pretrained(checkpoint.path, local_files_only=True)
-        return Cutter.of(config.tile, processing(Path(checkpoint.path)))
+        folder = Path(checkpoint.path)
+        if not any((folder / name).exists() for name in ("preprocessor_config.json", "processor_config.json")):
+            raise ValueError("it has no preprocessor_config.json; take that of the checkpoint it was made from")
+        return Cutter.of(Phi3VConfig.from_pretrained(folder, local_files_only=True).tile, processing(folder))
 
     def _complete_configuration(self) -> None:
         """What the published files leave to the code beside them."""

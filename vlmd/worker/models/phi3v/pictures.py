@@ -40,6 +40,10 @@ class Cutter:
     @classmethod
     def of(cls, edge: int, processing: Mapping[str, Any]) -> Cutter:
         """`processing` is what the checkpoint's preprocessor_config.json says."""
+        if missing := [name for name in ("image_mean", "image_std") if name not in processing]:
+            raise ValueError(
+                f"preprocessor_config.json does not say {' and '.join(missing)}; take it from the original"
+            )
         return cls(edge, tuple(processing["image_mean"]), tuple(processing["image_std"]))
 
     def cut(self, picture: Image.Image, crops: int) -> tuple[torch.Tensor, tuple[int, int]]:
