@@ -1,5 +1,7 @@
 """Phi-3.5-Vision as the worker has it: what only this family does, beside what `test_families.py` asks of all."""
 
+import json
+
 import pytest
 import torch
 from tiny import phi3v as tiny
@@ -97,11 +99,23 @@ def with_another_tokenizer(folder):
     (folder / "tokenizer.json").write_text(words)
 
 
+def with_a_template_for_parts(folder):
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings["chat_template"] = "{% for part in messages[0]['content'] %}{{ part['text'] }}{% endfor %}"
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+
+
+def with_a_broken_template(folder):
+    (folder / "chat_template.jinja").write_text("{% for message in messages %}{{ message.content }}")
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (without_the_file, "no preprocessor_config.json"),
         (without_a_mean, "does not say image_mean and image_std"),
+        (with_a_template_for_parts, "chat template cannot be used"),
+        (with_a_broken_template, "chat template cannot be used"),
         (with_another_tokenizer, r"no token <\|image\|>"),
     ],
 )

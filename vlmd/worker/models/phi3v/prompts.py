@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast
 
 IMAGE_TOKEN = "<|image|>"
@@ -29,7 +30,17 @@ def load_tokenizer(path: str) -> Any:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(path, local_files_only=True, padding_side="left")
     if tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) in (None, tokenizer.unk_token_id):
         raise ValueError(f"its tokenizer has no token {IMAGE_TOKEN}: it is not that of a Phi-3 Vision")
+    _try_template(tokenizer)
     return tokenizer
+
+
+def _try_template(tokenizer: Any) -> None:
+    """A template of another kind would fail every window, for a reason that no window has."""
+    try:
+        expanded(chat(tokenizer, "", 2), [1, 1])
+    except (TemplateError, TypeError, ValueError) as error:
+        reason = "take that of the original, which writes a message's text as it is"
+        raise ValueError(f"its chat template cannot be used ({error}); {reason}") from error
 
 
 def chat(tokenizer: Any, prompt: str, count: int) -> str:
