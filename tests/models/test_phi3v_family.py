@@ -1,9 +1,12 @@
 """Phi-3.5-Vision as the worker has it: what only this family does, beside what `test_families.py` asks of all."""
 
 import json
+from importlib import resources
+from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from tiny import phi3v as tiny
 from tokenizers import Tokenizer
 
@@ -11,8 +14,8 @@ from tests.models.checkpoints import again, answers, load, pictures, question
 from tests.phi3v import apart
 from vlmd.core.errors import WorkerError
 from vlmd.worker.models.base import Asked
-from vlmd.worker.models.phi3v.configuration import Phi3VConfig
 from vlmd.worker.models.phi3v.family import Phi3V
+from vlmd.worker.sizing import processing
 
 SWITCH = 90
 
@@ -24,16 +27,10 @@ def engine(tmp_path_factory):
     return load(folder)
 
 
-def published() -> Phi3VConfig:
-    """The published dimensions."""
-    factors = {"type": "su", "short_factor": [1.0] * 48, "long_factor": [2.0] * 48}
-    tower = {"image_dim_out": 1024, "model_name": "openai/clip-vit-large-patch14-336", "num_img_tokens": 144}
-    return Phi3VConfig(max_position_embeddings=131072, sliding_window=262144, rope_scaling=factors, img_processor=tower)
-
-
 def test_figures_of_the_published_checkpoint():
-    config = published()
-    sizes, preferred = Phi3V.sizes(config, tiny.preprocessor())
+    folder = Path(str(resources.files("vlmd.catalog"))) / "microsoft--Phi-3.5-vision-instruct"
+    config = Phi3V.read_config(folder)
+    sizes, preferred = Phi3V.sizes(config, processing(folder))
     assert [(size.tokens, size.most) for size in sizes[:2]] == [(316, 316), (760, 784)]
     assert [size.setting for size in sizes] == [1, 4, 6, 12, 16] and preferred == 0
     assert [size.edge for size in sizes] == sorted(size.edge for size in sizes)
@@ -67,6 +64,31 @@ def test_windows_on_both_sides_of_the_switch_share_a_batch(engine):
         assert alone.text == reply.text
         for own, other in zip(alone.tokens, reply.tokens, strict=True):
             assert own.logprob == pytest.approx(other.logprob, abs=1e-4)
+
+
+@torch.inference_mode()
+def test_the_longest_answer_allowed_in_a_batch_decides_for_no_other_row(engine):
+    """Two windows alike but for the answer they are allowed, one on each side of the switch."""
+    shown = pictures(1, 2)
+    short = question(shown, "What?", new=2)
+    (reply,) = answers(engine, [short])
+    long = question(shown, "What?", new=SWITCH - reply.prompt_tokens + 1)
+    together = answers(engine, [again(short), long])
+    assert [token.logprob for token in together[0].tokens] == pytest.approx(
+        [token.logprob for token in reply.tokens], abs=1e-4
+    )
+    assert abs(together[1].tokens[0].logprob - reply.tokens[0].logprob) > 1e-3
+
+
+def test_an_adapter_changes_what_is_said(engine, tmp_path):
+    torch.manual_seed(1)
+    model = Phi3V.auto_class.from_pretrained(engine.spec.path)
+    adapter = LoraConfig(r=4, lora_alpha=64, target_modules=["qkv_proj", "down_proj"], init_lora_weights=False)
+    get_peft_model(model, adapter).save_pretrained(tmp_path)
+    tuned = load(Path(engine.spec.path), adapter=str(tmp_path))
+    asked = question(pictures(1, 2), "What?")
+    (plain,), (other,) = answers(engine, [asked]), answers(tuned, [again(asked)])
+    assert plain.text != other.text and other.finite
 
 
 @torch.inference_mode()

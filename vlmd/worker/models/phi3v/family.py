@@ -9,7 +9,7 @@ for what neither says: how pictures are cut, in which order their tokens lie, wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText
 
 from vlmd.core.figures import FrameSize
-from vlmd.worker.loading import Checkpoint, load_model
-from vlmd.worker.models.base import Asked, Family, Frame
+from vlmd.worker.loading import Checkpoint
+from vlmd.worker.models.base import Asked, Family, Frame, Inputs
 from vlmd.worker.models.phi3v import pictures, prompts
 from vlmd.worker.models.phi3v.configuration import Phi3VConfig
 from vlmd.worker.models.phi3v.modeling import Phi3VForCausalLM
@@ -47,28 +47,24 @@ class Phi3V(Family):
         return [_size(config, crops) for crops in CROPS], 0
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, progress: Callable[[str], None]) -> Phi3V:
-        progress("processor")
-        tokenizer = prompts.load_tokenizer(checkpoint.path)
-        cutter = cls.load_image_processor(checkpoint)
-        family = cls(load_model(cls.auto_class, checkpoint, cls.unquantized, progress), tokenizer, cutter)
-        family._complete_configuration()
-        return family
+    def load_tokenizer(cls, checkpoint: Checkpoint) -> Any:
+        return prompts.load_tokenizer(checkpoint.path)
 
     @classmethod
     def load_image_processor(cls, checkpoint: Checkpoint) -> Cutter:
         folder = Path(checkpoint.path)
         if not any((folder / name).exists() for name in ("preprocessor_config.json", "processor_config.json")):
             raise ValueError("it has no preprocessor_config.json; take that of the checkpoint it was made from")
-        return Cutter.of(Phi3VConfig.from_pretrained(folder, local_files_only=True).tile, processing(folder))
+        return Cutter.of(cls.read_config(folder).tile, processing(folder))
 
-    def _complete_configuration(self) -> None:
-        """What the published files leave to the code beside them."""
-        self.model.config.image_token_id = self.tokenizer.convert_tokens_to_ids(self.image_token)
-        said = self.model.generation_config.eos_token_id
+    def __init__(self, model: Any, tokenizer: Any, image_processor: Cutter) -> None:
+        """Completes what the published files leave to the code beside them: the tokens with a meaning."""
+        super().__init__(model, tokenizer, image_processor)
+        model.config.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
+        said = model.generation_config.eos_token_id
         known = said if isinstance(said, list) else [said]
-        self.model.generation_config.eos_token_id = sorted({*known, *prompts.ends(self.tokenizer)} - {None})
-        self.model.generation_config.pad_token_id = self.tokenizer.pad_token_id
+        model.generation_config.eos_token_id = sorted({*known, *prompts.ends(tokenizer)} - {None})
+        model.generation_config.pad_token_id = tokenizer.pad_token_id
 
     def pixels(self, pictures: Sequence[Picture], size: FrameSize) -> dict[str, torch.Tensor]:
         """`pixel_values` (frames, 1 + squares, 3, edge, edge), and height and width of what was cut up."""
@@ -90,6 +86,15 @@ class Phi3V(Family):
     def expanded(self, asked: Asked) -> str:
         text = self.chat(asked.prompt, len(asked.frames))
         return prompts.expanded(text, [len(frame.embeds) for frame in asked.frames])
+
+    def prepare(self, rows: Sequence[Asked]) -> Inputs:
+        """With each row's own length: else the longest answer that the batch allows would decide for all."""
+        inputs = super().prepare(rows)
+        answers = [row.answer for row in rows if row.answer is not None]
+        if len(answers) == len(rows):
+            mask = inputs["attention_mask"]
+            inputs["rope_lengths"] = mask.sum(dim=-1) + torch.tensor(answers, device=mask.device)
+        return inputs
 
     def tokenize(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
         return prompts.padded(self.tokenizer, [prompts.token_ids(self.tokenizer, text) for text in texts])
