@@ -119,9 +119,12 @@ def test_remembered_features_are_what_the_model_computes_itself(engine):
 def test_the_prompt_is_the_one_that_transformers_own_processor_writes(engine):
     family, shown = engine._family, pictures(7, 3)
     try:
-        processor = AutoProcessor.from_pretrained(engine.spec.path)
+        processor = AutoProcessor.from_pretrained(engine.spec.path, trust_remote_code=False)
     except ImportError as error:
         pytest.skip(f"its processor needs torchvision: {error}".splitlines()[0])
+    except ValueError as error:
+        assert "contains custom code" in str(error)
+        pytest.skip("transformers has no processor of its own; the family's is compared with the published one's rules")
     text = family.chat("What happens?", len(shown))
     begun = processor.tokenizer.bos_token is not None and text.startswith(processor.tokenizer.bos_token)
     images = [[Image.fromarray(picture) for picture in shown]]

@@ -46,7 +46,7 @@ def write(name: str, folder: Path, device: str, layers: int | None = None) -> No
     tiny, real = (json.loads((place / "config.json").read_text()) for place in (folder, published))
     config = merged(tiny, real)
     if layers is not None:
-        config["text_config"]["num_hidden_layers"] = layers
+        config.get("text_config", config)["num_hidden_layers"] = layers
     (folder / "config.json").write_text(json.dumps(config))
     _write_weights(folder, config["architectures"][0], device)
 

@@ -20,7 +20,7 @@ from vlmd.worker import models
 from vlmd.worker.frames import FrameCache
 from vlmd.worker.generation import OnReply, generate, own_settings_only
 from vlmd.worker.loading import FLOATS, Checkpoint
-from vlmd.worker.models.base import Asked, Family, Inputs
+from vlmd.worker.models.base import Asked, Family, Frame, Inputs
 from vlmd.worker.questions import Question
 from vlmd.worker.sizing import Sizing
 
@@ -111,8 +111,7 @@ class Engine:
         size = self._sizing.of(questions[0].run.recipe)
         try:
             frames = self._frames.of(questions, size, lambda: on_step(0))
-            rows = [Asked(question.prompt, shown) for question, shown in zip(questions, frames, strict=True)]
-            return self._family.prepare(rows)
+            return self._family.prepare([_asked(*row) for row in zip(questions, frames, strict=True)])
         except (ValueError, TypeError, LookupError) as error:
             raise Unprepared(f"{type(error).__name__}: {error}"[:500]) from error
 
@@ -131,6 +130,10 @@ class Engine:
         if self.device != "cpu":
             return None
         return Failure(Code.GENERATION_FAILED, f"{type(error).__name__}: {error}"[:500])
+
+
+def _asked(question: Question, frames: Sequence[Frame]) -> Asked:
+    return Asked(question.prompt, frames, question.run.recipe.generation.max_new_tokens)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
