@@ -48,8 +48,8 @@ def shared_checkpoint(base: Path, name: str) -> Path:
 def pictures(seed: int, count: int, width: int = WIDTH, height: int = HEIGHT) -> list[Picture]:
     """Noise in coarse blocks, so that resizing does not make all of them grey. uint8 (height, width, 3)."""
     dice = np.random.default_rng(seed)
-    blocks = dice.integers(0, 256, (count, height // 16, width // 16, 3), dtype=np.uint8)
-    return list(blocks.repeat(16, axis=1).repeat(16, axis=2))
+    blocks = dice.integers(0, 256, (count, -(-height // 16), -(-width // 16), 3), dtype=np.uint8)
+    return list(blocks.repeat(16, axis=1).repeat(16, axis=2)[:, :height, :width])
 
 
 def question(shown: Sequence[Picture], prompt: str, frame_tokens: int | None = None, new: int = 12) -> Question:
