@@ -92,7 +92,8 @@ def test_a_frame_takes_the_tokens_that_were_promised(engine):
 def tokens_of(engine: Engine, frames: list[Frame]) -> int:
     """What these frames add to a prompt."""
     family = engine._family
-    with_frames, without = (family.prepare([Asked("What?", shown)])["input_ids"].shape[1] for shown in (frames, []))
+    texts = [family.expanded(Asked("What?", shown)) for shown in (frames, [])]
+    with_frames, without = (family.tokenize([text])["input_ids"].shape[1] for text in texts)
     return int(with_frames - without)
 
 

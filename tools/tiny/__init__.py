@@ -8,6 +8,9 @@ from pathlib import Path
 MAKERS = {
     "idefics2": "idefics2:make",
     "idefics3": "idefics3:make",
+    "internvl": "internvl:make",
+    "llava-mistral": "llava_next:make_mistral",
+    "llava-vicuna": "llava_next:make_vicuna",
 }
 """Name of a checkpoint → module and function."""
 

@@ -23,6 +23,8 @@ class Entry(NamedTuple):
 FAMILIES = {
     "Idefics2ForConditionalGeneration": Entry("idefics2:Idefics2"),
     "Idefics3ForConditionalGeneration": Entry("idefics3:Idefics3"),
+    "InternVLForConditionalGeneration": Entry("internvl:InternVL"),
+    "LlavaNextForConditionalGeneration": Entry("llava_next:LlavaNext"),
 }
 
 
