@@ -22,6 +22,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextTo
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from vlmd.core.figures import FrameSize
+from vlmd.worker.adapters import lay_over
 from vlmd.worker.loading import Checkpoint, load_model, load_tokenizer
 from vlmd.worker.questions import Picture
 
@@ -106,6 +107,9 @@ class Family(ABC):
         tokenizer = load_tokenizer(checkpoint)
         image_processor = cls.load_image_processor(checkpoint)
         model = load_model(cls.auto_class, checkpoint, cls.unquantized, progress)
+        if checkpoint.adapter is not None:
+            progress("adapter")
+            lay_over(model, checkpoint.adapter)
         return cls(model, tokenizer, image_processor)
 
     @classmethod
@@ -207,7 +211,6 @@ class Family(ABC):
         """The module that generates, with its generation_config."""
         return self.model
 
-    def generate(self, inputs: Inputs, **options: Any) -> torch.Tensor:
-        """(rows, prompt and answer) token ids."""
-        ids: torch.Tensor = self.generator.generate(**inputs, **options)
-        return ids
+    def generate(self, inputs: Inputs, **options: Any) -> Any:
+        """Token ids (rows, prompt and answer), or what the options ask for in their place."""
+        return self.generator.generate(**inputs, **options)
