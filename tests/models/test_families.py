@@ -11,7 +11,16 @@ from PIL import Image
 from tiny import MAKERS
 from transformers import AutoProcessor
 
-from tests.models.checkpoints import again, answers, load, pictures, question, shared_checkpoint, shared_folder
+from tests.models.checkpoints import (
+    again,
+    answers,
+    generated,
+    load,
+    pictures,
+    question,
+    shared_checkpoint,
+    shared_folder,
+)
 from vlmd.core.figures import FrameSize
 from vlmd.worker.engine import Engine
 from vlmd.worker.loading import quantized_modules
@@ -72,6 +81,14 @@ def test_a_batch_answers_what_its_rows_answer_alone(engine, questions):
     assert [reply.text for reply in together] == [reply.text for reply in alone]
     assert [reply.prompt_tokens for reply in together] == [reply.prompt_tokens for reply in alone]
     assert all(reply.finite and reply.tokens for reply in alone)
+
+
+def test_beams_find_in_a_batch_what_they_find_alone(engine, questions):
+    """Every beam sees the frames of its own row; rows have different numbers of them."""
+    together = answers(engine, [generated(asked, beams=2) for asked in questions])
+    alone = [answers(engine, [generated(asked, beams=2)])[0] for asked in questions]
+    assert [reply.text for reply in together] == [reply.text for reply in alone]
+    assert len({reply.text for reply in alone}) > 1, "the control must differ"
 
 
 @torch.inference_mode()
