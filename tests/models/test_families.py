@@ -11,7 +11,16 @@ from PIL import Image
 from tiny import MAKERS
 from transformers import AutoProcessor
 
-from tests.models.checkpoints import again, answers, load, pictures, question, shared_checkpoint, shared_folder
+from tests.models.checkpoints import (
+    again,
+    answers,
+    generated,
+    load,
+    pictures,
+    question,
+    shared_checkpoint,
+    shared_folder,
+)
 from vlmd.core.figures import FrameSize
 from vlmd.worker.engine import Engine
 from vlmd.worker.loading import quantized_modules
@@ -74,6 +83,14 @@ def test_a_batch_answers_what_its_rows_answer_alone(engine, questions):
     assert all(reply.finite and reply.tokens for reply in alone)
 
 
+def test_beams_find_in_a_batch_what_they_find_alone(engine, questions):
+    """Every beam sees the frames of its own row; rows have different numbers of them."""
+    together = answers(engine, [generated(asked, beams=2) for asked in questions])
+    alone = [answers(engine, [generated(asked, beams=2)])[0] for asked in questions]
+    assert [reply.text for reply in together] == [reply.text for reply in alone]
+    assert len({reply.text for reply in alone}) > 1, "the control must differ"
+
+
 @torch.inference_mode()
 def test_a_frame_takes_the_tokens_that_were_promised(engine):
     family = engine._family
@@ -88,7 +105,8 @@ def test_a_frame_takes_the_tokens_that_were_promised(engine):
 def tokens_of(engine: Engine, frames: list[Frame]) -> int:
     """What these frames add to a prompt."""
     family = engine._family
-    with_frames, without = (family.prepare([Asked("What?", shown)])["input_ids"].shape[1] for shown in (frames, []))
+    texts = [family.expanded(Asked("What?", shown)) for shown in (frames, [])]
+    with_frames, without = (family.tokenize([text])["input_ids"].shape[1] for text in texts)
     return int(with_frames - without)
 
 

@@ -13,6 +13,9 @@ MAKERS = {
     "qwen2.5-vl-7b": "qwen:make_2_5_7b",
     "qwen3-vl-4b": "qwen:make_3_4b",
     "qwen3-vl-8b": "qwen:make_3_8b",
+    "internvl": "internvl:make",
+    "llava-mistral": "llava_next:make_mistral",
+    "llava-vicuna": "llava_next:make_vicuna",
 }
 """Name of a checkpoint → module and function."""
 
