@@ -39,10 +39,14 @@ class Giver:
         while True:
             await self._work.wait()
             self._work.clear()
-            await self._rouse()
-            for _ in range(scheduler.LEASES_AHEAD):
-                for slot in self._free():
-                    await self._assign(slot)
+            await self.give()
+
+    async def give(self) -> None:
+        """Everything that can be given out now."""
+        await self._rouse()
+        for _ in range(scheduler.LEASES_AHEAD):
+            for slot in self._free():
+                await self._assign(slot)
 
     def _free(self) -> list[Slot]:
         """Workers that can take a lease, those with least to do first."""
@@ -55,16 +59,16 @@ class Giver:
             if slot.unloaded or slot.state == SlotState.WAITING:
                 jobs = self._loadable(slot, await self._store.write(windows.open_jobs))
                 if slot.unloaded:
-                    wanted = scheduler.model_to_load(jobs, self._elsewhere(slot), slot.model.max_batch)
+                    wanted = scheduler.model_to_load(jobs, self._elsewhere(slot), self._batches)
                 else:
-                    wanted = scheduler.next_model(jobs, slot.model.name, self._elsewhere(slot), slot.model.max_batch)
+                    wanted = scheduler.next_model(jobs, slot.model.name, self._elsewhere(slot), self._batches)
                 if wanted is not None:
                     slot.load(self._models[wanted])
 
     async def _assign(self, slot: Slot) -> None:
         """A lease for this worker; or, once it has nothing in hand, another model for its device."""
         jobs = self._loadable(slot, await self._store.write(windows.open_jobs))
-        wanted = scheduler.next_model(jobs, slot.model.name, self._elsewhere(slot), slot.model.max_batch)
+        wanted = scheduler.next_model(jobs, slot.model.name, self._elsewhere(slot), self._batches)
         job = scheduler.choose_job(jobs, slot.model.name)
         if wanted is not None:
             if not slot.leases and slot.state == SlotState.IDLE:
@@ -81,6 +85,10 @@ class Giver:
             failure = Failure(Code.WORKER_LOST, "the worker went away before it began")
             await self._store.write(windows.release, [lease.id], [], failure, self.limits.window_failures, now_ms())
             self.wake()
+
+    @property
+    def _batches(self) -> dict[str, int]:
+        return {name: model.max_batch for name, model in self._models.items()}
 
     def _loadable(self, slot: Slot, jobs: Sequence[OpenJob]) -> list[OpenJob]:
         """Those whose model is configured, and can be loaded on this device as far as is known."""
