@@ -4,6 +4,8 @@ goes back and forth between models.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,7 +92,7 @@ def test_in_a_long_queue_a_model_comes_back_at_most_once_in_ten_minutes_of_arriv
     world.run()
     for model in MODELS:
         heads = [world.jobs[towards(swap)].created_at for swap in world.swaps if swap.new == model]
-        assert all(later - sooner > NEARLY_AS_OLD_MS for sooner, later in zip(heads, heads[1:], strict=False))
+        assert all(later - sooner > NEARLY_AS_OLD_MS for sooner, later in pairwise(heads))
 
 
 @given(ARRIVALS, DEVICES, st.lists(st.tuples(st.integers(0, 6 * 3600), st.integers(0, 2)), max_size=8))
