@@ -56,6 +56,10 @@ class DaemonStatus:
             "paths": {name: str(path) for name, path in parts.settings.paths.model_dump().items()},
             "windows_per_second": round(parts.fleet.rate.per_second(now), 3),
             "devices": [_device(slot, msgspec.to_builtins(measured[slot.name]), now) for slot in parts.fleet.slots],
+            "swaps": {
+                "count": sum(slot.tally.swaps for slot in parts.fleet.slots),
+                "seconds": round(sum(slot.tally.swap_seconds for slot in parts.fleet.slots), 1),
+            },
             "inbox": {
                 "settling": parts.inbox.settling,
                 "growing": {name: round(seconds) for name, seconds in parts.inbox.growing.items()},
@@ -84,6 +88,8 @@ def _device(slot: Slot, reading: dict[str, Any], now: float) -> dict[str, Any]:
         "needs_bytes": slot.needs if slot.device.uuid else None,
         "reason": slot.reason,
         "stage": slot.stage,
+        "loading": _loading(slot, now),
+        "next_model": slot.next_model,
         "pid": slot.pid,
         "uptime_s": round(now - slot.ready_at, 1) if slot.ready else None,
         "model": slot.model.name,
@@ -92,12 +98,26 @@ def _device(slot: Slot, reading: dict[str, Any], now: float) -> dict[str, Any]:
         "job": looking_at["job"] if looking_at else None,
         "looking_at": looking_at,
         "windows_held": sum(len(run.windows) for run in slot.leases.values()),
-        "windows_per_second": round(slot.window_rate.per_second(now), 3),
-        "tokens_per_second": round(slot.token_rate.per_second(now), 1),
-        "answered": slot.answered,
-        "tokens": slot.tokens,
-        "deaths": slot.deaths,
+        "windows_per_second": round(slot.tally.window_rate.per_second(now), 3),
+        "tokens_per_second": round(slot.tally.token_rate.per_second(now), 1),
+        "answered": slot.tally.answered,
+        "tokens": slot.tally.tokens,
+        "deaths": slot.tally.deaths,
+        "swaps": slot.tally.swaps,
+        "swap_seconds": round(slot.tally.swap_seconds, 1),
         "reading": {**reading, "memory_total": slot.device.memory_total},
+    }
+
+
+def _loading(slot: Slot, now: float) -> dict[str, Any] | None:
+    """How far it has loaded its model; None while it does something else. `share` is of the parts of its stage."""
+    if (loading := slot.loading) is None:
+        return None
+    share, left = loading.share, loading.left(now)
+    return {
+        "seconds": round(loading.seconds(now), 1),
+        "share": None if share is None else round(share, 3),
+        "left_s": None if left is None else round(left, 1),
     }
 
 

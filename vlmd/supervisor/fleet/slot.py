@@ -9,20 +9,20 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vlmd.core.errors import Code, Failure
+from vlmd.core.errors import OF_THE_MODEL, Code, Failure
 from vlmd.core.memory import Memory, needed_bytes, never_fits, shortage
 from vlmd.core.messages import ModelSpec, Ready, RunWindows, WindowAnswered
 from vlmd.log import about
 from vlmd.supervisor.devices.discovery import Device
+from vlmd.supervisor.fleet.loading import Loading
 from vlmd.supervisor.fleet.patience import Patience
-from vlmd.supervisor.fleet.rate import Rate
 from vlmd.supervisor.fleet.restart import Restart, Restarts
 from vlmd.supervisor.fleet.states import ABLE, SlotState
 from vlmd.supervisor.fleet.steps import Facts, Rest, Start, Step, Stop, next_step
+from vlmd.supervisor.fleet.tally import Tally
 from vlmd.supervisor.fleet.worker import Ended, Lose, Told, Worker
 
 logger = logging.getLogger("vlmd.worker")
@@ -53,14 +53,8 @@ class Slot:
     worker: Worker | None = None
     refused: dict[str, Failure] = field(default_factory=dict)
     """Models that cannot be loaded here, until somebody says `resume`."""
-    answered: int = 0
-    tokens: int = 0
-    window_rate: Rate = field(default_factory=Rate)
-    token_rate: Rate = field(default_factory=Rate)
+    tally: Tally = field(default_factory=Tally)
     ready_at: float = 0.0
-    deaths: int = 0
-    causes: Counter[str] = field(default_factory=Counter)
-    """The same deaths by what ended the worker."""
     stopping: bool = False
     paused: bool = False
     unloaded: bool = False
@@ -91,6 +85,15 @@ class Slot:
     @property
     def stage(self) -> str:
         return self.worker.stage if self.worker else ""
+
+    @property
+    def loading(self) -> Loading | None:
+        return self.worker.loading if self.worker and self.state == SlotState.LOADING else None
+
+    @property
+    def next_model(self) -> str | None:
+        """What it is about to load instead of the model it has."""
+        return self._wanted.name if self._wanted else None
 
     @property
     def pid(self) -> int | None:
@@ -183,7 +186,9 @@ class Slot:
         if self._resting == SlotState.WAITING:
             self._reason = None
         try:
-            worker = await Worker.start(self.device, self.model, self.command, self.patience, self._heard, self.lose)
+            usual = self.tally.load_seconds.get(self.model.name)
+            listeners = (self._heard, self.lose)
+            worker = await Worker.start(self.device, self.model, self.command, self.patience, *listeners, usual)
         except OSError as error:
             self._died(Ended(f"no process can be started: {error}", asked=False, failure=None, how="exit"))
             return
@@ -202,11 +207,10 @@ class Slot:
             self._died(ended)
 
     def _died(self, ended: Ended) -> None:
-        self.deaths += 1
         self._reason = ended.failure.reason if ended.failure else ended.reason
-        self.causes["cannot-start" if ended.failure else ended.how] += 1
+        self.tally.died("cannot-start" if ended.failure else ended.how)
         logger.error("the worker is gone: %s", self._reason, extra=about(device=self.name))
-        if ended.failure is not None and ended.failure.code == Code.MODEL_CANNOT_LOAD:
+        if ended.failure is not None and ended.failure.code in OF_THE_MODEL:
             self._refuse(ended.failure)
             return
         decision = self.restarts.exited(time.monotonic(), ended.failure)
@@ -244,11 +248,14 @@ class Slot:
         """End this worker and load another model in its place."""
         logger.info("loads %s instead of %s", model.name, self.model.name, extra=about(device=self.name))
         self._wanted = model
+        self.tally.changes(time.monotonic())
         if self.worker is not None:
             self.worker.leave(SlotState.SWAPPING)
 
     def load(self, model: ModelSpec) -> None:
         """There is work for this model: a device that has no worker for want of work gets one."""
+        if model.name != self.model.name:
+            self.tally.changes(time.monotonic())
         self.model, self.unloaded = model, False
         self._rise()
 
@@ -256,14 +263,18 @@ class Slot:
         match message:
             case Ready():
                 self._reason = None
-                self.ready_at = time.monotonic()
-                self.restarts.ready(self.ready_at)
+                self._is_ready(time.monotonic())
             case WindowAnswered(tokens=tokens):
-                self.answered += 1
-                self.tokens += len(tokens)
-                self.window_rate.count(1, time.monotonic())
-                self.token_rate.count(len(tokens), time.monotonic())
+                self.tally.window(len(tokens), time.monotonic())
         await self.hear(self, message)
+
+    def _is_ready(self, now: float) -> None:
+        self.ready_at = now
+        self.restarts.ready(now)
+        loaded_in = self.worker.loading.seconds(now) if self.worker else 0.0
+        took = self.tally.ready(self.model.name, loaded_in, now)
+        if took is not None:
+            logger.info("has %s now; the swap took %.1f s", self.model.name, took, extra=about(device=self.name))
 
     # --- what others decide ---------------------------------------------------------------------------------
 

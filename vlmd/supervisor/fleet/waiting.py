@@ -1,0 +1,51 @@
+"""Why nobody answers the windows of a job: in words, from what the devices are doing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from vlmd.supervisor.fleet.slot import Slot
+from vlmd.supervisor.fleet.states import SlotState
+
+_NAMED = 3
+"""Devices that are named one by one."""
+_AT_WORK = (SlotState.BUSY, SlotState.DRAINING)
+
+
+def with_reason(job: dict[str, Any], slots: Sequence[Slot]) -> dict[str, Any]:
+    """A job as it is shown, with why it `waits` for its model; None where it waits for nothing but its turn."""
+    windows = job["windows"]
+    pending = windows["total"] - windows["leased"] - windows["answered"] - windows["failed"]
+    waiting = job["state"] in ("queued", "running") and pending > 0 and not windows["leased"]
+    return {**job, "waits": why_waits(job["model"], slots) if waiting else None}
+
+
+def why_waits(model: str, slots: Sequence[Slot]) -> str | None:
+    """Why no device serves this model now; None if one does."""
+    if any(slot.ready and slot.serves == model for slot in slots):
+        return None
+    if coming := [slot.name for slot in slots if slot.serves == model]:
+        return f"waits for {model}; {_named(coming)} {'load' if len(coming) > 1 else 'loads'} it"
+    refused = [slot.refused[model] for slot in slots if model in slot.refused]
+    if len(refused) == len(slots):
+        return f"{model} cannot be loaded: {refused[0].reason}; {refused[0].remedy}"
+    return f"waits for {model}; {_doings(slots)}"
+
+
+def _doings(slots: Sequence[Slot]) -> str:
+    """What the devices do instead, those that do the same together."""
+    doings: dict[str, list[str]] = {}
+    for slot in slots:
+        doings.setdefault(_doing(slot), []).append(slot.name)
+    return ", ".join(f"{_named(names)} {'are' if len(names) > 1 else 'is'} {doing}" for doing, names in doings.items())
+
+
+def _doing(slot: Slot) -> str:
+    if slot.serves is None:
+        return str(slot.state)
+    return f"{'busy' if slot.state in _AT_WORK else slot.state} with {slot.serves}"
+
+
+def _named(names: Sequence[str]) -> str:
+    return " and ".join(names) if len(names) <= _NAMED else f"{len(names)} devices"
