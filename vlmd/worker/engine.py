@@ -19,6 +19,7 @@ from vlmd.core.errors import Code, Failure, WorkerError
 from vlmd.core.loops import LoopWatch
 from vlmd.core.messages import ModelSpec, Ready
 from vlmd.worker import models
+from vlmd.worker.load_failures import explained
 from vlmd.worker.offsets import text_and_offsets
 from vlmd.worker.questions import Question, Reply
 
@@ -55,7 +56,7 @@ class Engine:
         try:
             loaded = family.load(spec.path, _DTYPES[precision], device, progress)
         except (OSError, ValueError, ImportError, SafetensorError) as error:
-            raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{spec.path}: {error}") from error
+            raise explained(spec.path, error) from error
         return cls(loaded, spec, device, precision, int((time.monotonic() - begun) * 1000))
 
     def ready(self) -> Ready:
@@ -193,7 +194,7 @@ def architecture(path: str) -> str:
         config = json.loads((Path(path) / "config.json").read_text())
         return str(config["architectures"][0])
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{path} is not a checkpoint folder: {error!r}") from error
+        raise WorkerError(Code.MODEL_MISSING, f"{path} is not a checkpoint folder: {error!r}") from error
 
 
 def _end_tokens(model: Any) -> set[int]:

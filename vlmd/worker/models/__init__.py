@@ -25,7 +25,7 @@ def family(architecture: str) -> Any:
     if architecture not in FAMILIES:
         known = ", ".join(sorted(FAMILIES))
         raise WorkerError(
-            Code.MODEL_CANNOT_LOAD, f"no family for architecture {architecture}; there is one for {known}"
+            Code.UNKNOWN_ARCHITECTURE, f"no family for architecture {architecture}; there is one for {known}"
         )
     module, name = FAMILIES[architecture].split(":")
     return getattr(import_module(module), name)
