@@ -88,7 +88,7 @@ def test_in_a_long_queue_a_model_comes_back_at_most_once_in_ten_minutes_of_arriv
     world = World(MODELS, 1)
     world.slots[0].rest()
     world.arrive(arrivals)
-    world.after(5 * 3600, world.slots[0].die)
+    world.after(5 * 3600, world.slots[0].comes_back)
     world.run()
     for model in MODELS:
         heads = [world.jobs[towards(swap)].created_at for swap in world.swaps if swap.new == model]
@@ -107,6 +107,39 @@ def test_whoever_dies_and_whenever_every_job_ends(
     world.run()
     assert not world.open_jobs()
     assert len(world.swaps) <= devices * (len(arrivals) + len(deaths))
+
+
+GROUPS = st.dictionaries(st.sampled_from(MODELS), st.integers(2, 4))
+
+
+@given(
+    ARRIVALS, st.integers(1, 5), GROUPS, st.lists(st.tuples(st.integers(0, 6 * 3600), st.integers(0, 4)), max_size=5)
+)
+@settings(max_examples=200, deadline=None)
+def test_models_that_take_several_devices_are_served_in_their_turn(
+    arrivals: list[Arrival], devices: int, takes: dict[str, int], deaths: list[tuple[int, int]]
+) -> None:
+    """All but those that take more devices than there are; and no device ever has two workers."""
+    world = World(MODELS, devices, takes)
+    world.arrive(arrivals)
+    for at, number in deaths:
+        world.after(at, world.slots[number % devices].die)
+    world.run()
+    assert all(takes.get(job.model, 1) > devices for job in world.open_jobs())
+    assert len(world.swaps) <= devices * (len(arrivals) + len(deaths))
+
+
+@given(ARRIVALS, st.integers(2, 4))
+@settings(max_examples=100, deadline=None)
+def test_a_group_waits_until_none_of_it_has_work_nearly_as_old(arrivals: list[Arrival], devices: int) -> None:
+    world = World(MODELS, devices, {"smol": 2})
+    world.arrive(arrivals)
+    world.run()
+    for swap in world.swaps:
+        first = next(job for job in swap.jobs if job.model == swap.new)
+        left = [job for job in swap.jobs if job.model == swap.old]
+        assert all(job.created_at - first.created_at > NEARLY_AS_OLD_MS for job in left)
+    assert all(slot.team.lent_to is None or slot.team.lent_to.model.name == "smol" for slot in world.slots)
 
 
 def towards(swap: Swap) -> int:

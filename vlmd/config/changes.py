@@ -52,6 +52,7 @@ WHEN: Mapping[str, str] = {
     "models.*.precision": AT_RESTART,
     "models.*.max_batch": AT_RESTART,
     "models.*.frame_edge": AT_ONCE,
+    "models.*.devices_per_worker": AT_RESTART,
     "pipelines.*.model": AT_ONCE,
     "pipelines.*.task": AT_ONCE,
     "pipelines.*.labels": AT_ONCE,

@@ -148,6 +148,7 @@ class ModelSettings(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     max_batch: Few = 8
     frame_edge: Annotated[int, Field(ge=16, le=8192)] = 448
+    devices_per_worker: Annotated[int, Field(ge=1, le=64)] = 1
 
     @property
     def is_demo(self) -> bool:

@@ -114,6 +114,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """torch threads of a worker on the CPU."""
     weight_bytes: int = 0
     """What its weights take on a GPU; 0 where its files do not say."""
+    devices: int = 1
+    """How many devices one worker takes for it."""
 
 
 class LoadModel(Message, frozen=True):
@@ -123,6 +125,8 @@ class LoadModel(Message, frozen=True):
     called: str
     """What the supervisor calls the device, for the log."""
     log_level: int = 20
+    devices: int = 1
+    """How many devices it sees and spreads the model over: "cuda:0" and those after it."""
 
 
 class RunWindows(Message, frozen=True):

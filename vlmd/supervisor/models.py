@@ -56,6 +56,7 @@ def model_spec(name: str, settings: ModelSettings, threads: int, cache: Path) ->
         max_batch=settings.max_batch,
         threads=threads,
         weight_bytes=weight_bytes(_stored(folder), settings.precision),
+        devices=settings.devices_per_worker,
     )
 
 

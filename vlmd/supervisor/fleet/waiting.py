@@ -10,6 +10,7 @@ from vlmd.supervisor.fleet.states import SlotState
 
 _NAMED = 3
 """Devices that are named one by one."""
+_CANNOT = "cannot load it"
 _AT_WORK = (SlotState.BUSY, SlotState.DRAINING)
 
 
@@ -30,18 +31,28 @@ def why_waits(model: str, slots: Sequence[Slot]) -> str | None:
     refused = [slot.refused[model] for slot in slots if model in slot.refused]
     if len(refused) == len(slots):
         return f"{model} cannot be loaded: {refused[0].reason}; {refused[0].remedy}"
-    return f"waits for {model}; {_doings(slots)}"
+    return f"waits for {model}; {_doings(slots, model)}"
 
 
-def _doings(slots: Sequence[Slot]) -> str:
+def _doings(slots: Sequence[Slot], model: str) -> str:
     """What the devices do instead, those that do the same together."""
     doings: dict[str, list[str]] = {}
     for slot in slots:
-        doings.setdefault(_doing(slot), []).append(slot.name)
-    return ", ".join(f"{_named(names)} {'are' if len(names) > 1 else 'is'} {doing}" for doing, names in doings.items())
+        doings.setdefault(_doing(slot, model), []).append(slot.name)
+    return ", ".join(_clause(names, doing) for doing, names in doings.items())
 
 
-def _doing(slot: Slot) -> str:
+def _clause(names: Sequence[str], doing: str) -> str:
+    if doing == _CANNOT:
+        return f"{_named(names)} {doing}"
+    return f"{_named(names)} {'are' if len(names) > 1 else 'is'} {doing}"
+
+
+def _doing(slot: Slot, model: str) -> str:
+    if model in slot.refused:
+        return _CANNOT
+    if slot.team.lent_to is not None:
+        return _doing(slot.team.lent_to, model)
     if slot.serves is None:
         return str(slot.state)
     return f"{'busy' if slot.state in _AT_WORK else slot.state} with {slot.serves}"

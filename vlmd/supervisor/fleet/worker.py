@@ -25,7 +25,7 @@ from vlmd.core.messages import (
     WindowFailed,
 )
 from vlmd.log import about, level
-from vlmd.supervisor.devices.discovery import Device
+from vlmd.supervisor.devices.discovery import Device, environment_of
 from vlmd.supervisor.fleet.held import Held
 from vlmd.supervisor.fleet.loading import Loading
 from vlmd.supervisor.fleet.patience import Patience
@@ -105,7 +105,7 @@ class Worker:
     @classmethod
     async def start(
         cls,
-        device: Device,
+        devices: Sequence[Device],
         model: ModelSpec,
         command: Sequence[str],
         patience: Patience,
@@ -113,9 +113,12 @@ class Worker:
         lose: Lose,
         usual: float | None = None,
     ) -> Worker:
-        """A process that loads the model. Raises `OSError` where none can be had."""
-        child: Child[FromWorker] = await Child.start(command, FromWorker, {**WORKER_ENVIRONMENT, **device.environment})
-        child.send(LoadModel(model=model, device=device.torch_name, called=device.name, log_level=level()))
+        """A process that loads the model onto these devices. Raises `OSError` where none can be had."""
+        device, count = devices[0], len(devices)
+        environment = {**WORKER_ENVIRONMENT, **environment_of(devices)}
+        child: Child[FromWorker] = await Child.start(command, FromWorker, environment)
+        called, levels = device.name, level()
+        child.send(LoadModel(model=model, device=device.torch_name, devices=count, called=called, log_level=levels))
         return cls(device.name, child, patience, hear, lose, usual)
 
     @property
@@ -178,9 +181,9 @@ class Worker:
         if loading:
             self.kill("it was not wanted any more")
 
-    async def abandon(self, reason: str) -> None:
+    async def abandon(self, reason: str, state: SlotState = SlotState.PARKED) -> None:
         """Its device cannot be trusted: it ends at once, and nothing that it held is to blame."""
-        self.told_to_end, self.state = True, SlotState.PARKED
+        self.told_to_end, self.state = True, state
         self.kill(reason)
         await self._lose(self.held.drop(self.name, reason, blamed=False))
 
