@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "config": {"core", "config"},
     "doctor": {
         *("core", "config", "store", "filesystem", "doctor", "media.client", "media.opening", "__version__"),
-        *("supervisor.models", "worker.models"),
+        "supervisor.models",
     },
     "tui": {"core", "tui"},
 }

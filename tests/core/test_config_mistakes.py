@@ -36,7 +36,7 @@ def test_every_mistake_is_told_at_once() -> None:
         path = "x"
         [models.qwen]
         path = "x"
-        precision = "int8"
+        precision = "int4"
         max_bach = 4
         [pipelines.soccer]
         model = "qwem"
@@ -56,7 +56,7 @@ def test_every_mistake_is_told_at_once() -> None:
             "inbox.default_pipeline: there is no [pipelines.socer] section; did you mean soccer?",
             "models.Bad: expected a name of small letters, digits, '.', '_' and '-' that begins with a "
             "letter or digit (it becomes the name of a folder)",
-            'models.qwen.precision: expected "auto", "fp32", "bf16" or "fp16", not "int8"',
+            'models.qwen.precision: expected "auto", "nf4", "int8", "bf16", "fp16" or "fp32", not "int4"',
             "models.qwen.max_bach: there is no such key; did you mean max_batch?",
             "pipelines.soccer.model: there is no [models.qwem] section; did you mean qwen?",
             "pipelines.soccer.labels: expected at least 1 entry in the list, not an empty list",
@@ -126,6 +126,26 @@ def test_mistake_is_told_in_plain_words(data: dict[str, Any], told: str) -> None
             "pipelines.p.window.fps: 600 seconds at 5 pictures per second",
         ),
         ({"window": {"from_": 1.0}}, "pipelines.p.window.from_: there is no such key; did you mean from?"),
+        ({"max_new_tokens": 9}, "pipelines.p.max_new_tokens: there is no such key"),
+        ({"generation": {"max_new_token": 9}}, "pipelines.p.generation.max_new_token: there is no such key; did you"),
+        ({"generation": {"max_new_tokens": 0}}, "pipelines.p.generation.max_new_tokens: expected at least 1, not 0"),
+        (
+            {"generation": {"max_new_tokens": 9, "min_new_tokens": 10}},
+            "pipelines.p.generation.min_new_tokens: expected at most max_new_tokens (9), not 10",
+        ),
+        (
+            {"generation": {"beams": 4, "temperature": 0.7}},
+            "pipelines.p.generation.temperature: 4 beams are searched without drawing",
+        ),
+        (
+            {"generation": {"temperature": 1e-6}},
+            "pipelines.p.generation.temperature: expected 0, which draws nothing, or at least 0.01, not 1e-06",
+        ),
+        ({"generation": {"top_p": 0.9}}, "pipelines.p.generation.top_p: changes nothing at temperature 0"),
+        ({"generation": {"seed": 1}}, "pipelines.p.generation.seed: changes nothing at temperature 0"),
+        ({"generation": {"top_p": 0, "temperature": 1}}, "pipelines.p.generation.top_p: expected more than 0, not 0"),
+        ({"generation": {"repetition_penalty": 0.9}}, "pipelines.p.generation.repetition_penalty: expected at least 1"),
+        ({"generation": {"seconds": 0}}, "pipelines.p.generation.seconds: expected at least 0.1, not 0"),
         ({"window": {"until": 0.0}}, "pipelines.p.window.until: expected more than 0, not 0.0"),
     ],
 )

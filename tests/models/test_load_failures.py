@@ -74,6 +74,16 @@ def test_each_kind_has_its_code(broken: Callable[[Path], None], code: Code, word
     assert code in OF_THE_MODEL
 
 
+def test_loading_says_how_many_weights_are_there() -> None:
+    spec = ModelSpec(name="m", path=str(DEMO), revision="r", family="f", precision="auto", max_batch=1, threads=1)
+    said: list[str] = []
+    Engine.load(spec, "cpu", said.append)
+    (done,) = (stage for stage in said if stage.startswith("weights ") and " of " in stage)
+    number, total = done.removeprefix("weights ").split(" of ")
+    assert number == total
+    assert int(total) > 10
+
+
 def test_a_full_disk_and_a_missing_package_are_told_apart() -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     assert load_failure(str(DEMO), full).code == Code.LOAD_DISK_FULL

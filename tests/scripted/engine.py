@@ -21,6 +21,7 @@ from pathlib import Path
 from vlmd.core.answers import Token
 from vlmd.core.errors import Code, Failure, WorkerError
 from vlmd.core.messages import LoadModel, Ready
+from vlmd.core.recipe import Recipe
 from vlmd.worker.questions import Question, Reply
 
 LABELS = ["Goal", "Yellow card", "Substitution"]
@@ -49,6 +50,12 @@ class ScriptedEngine:
             load_ms=0,
             versions={},
         )
+
+    def edge(self, recipe: Recipe) -> int:
+        return recipe.frame_edge or 448
+
+    def forget(self, lease: int) -> None:
+        """It keeps nothing of a lease."""
 
     def answer(
         self,

@@ -52,6 +52,7 @@ class Code(StrEnum):
     OUT_OF_MEMORY = "out-of-memory"
     NON_FINITE = "non-finite"
     GENERATION_FAILED = "generation-failed"
+    CONTEXT_EXCEEDED = "context-exceeded"
     WRONG_FRAMES = "wrong-frames"
     MODEL_CANNOT_LOAD = "model-cannot-load"
     MODEL_MISSING = "model-missing"
@@ -98,6 +99,7 @@ REMEDY: dict[Code, str] = {
     Code.OUT_OF_MEMORY: "use fewer frames, a smaller frame edge or a smaller max_batch, then `vlmd retry`",
     Code.NON_FINITE: 'the model computed NaN; try precision = "bf16" or "fp32", then `vlmd retry`',
     Code.GENERATION_FAILED: "see the log for what the model raised, then `vlmd retry`",
+    Code.CONTEXT_EXCEEDED: "show fewer frames (window.fps, window.length) or set a smaller frame_tokens",
     Code.WRONG_FRAMES: "the worker answered for other frames than planned; report this, then `vlmd retry`",
     Code.MODEL_CANNOT_LOAD: "check the model's path and files, then `vlmd resume` the device",
     Code.MODEL_MISSING: "set its path to the checkpoint's folder, or `vlmd models fetch` it, then `vlmd resume`",

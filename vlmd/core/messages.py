@@ -112,6 +112,9 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     max_batch: int
     threads: int
     """torch threads of a worker on the CPU."""
+    attention: str = "auto"
+    adapter: str | None = None
+    """Folder of a LoRA adapter."""
     weight_bytes: int = 0
     """What its weights take on a GPU; 0 where its files do not say."""
     devices: int = 1

@@ -12,15 +12,34 @@ import msgspec
 
 from vlmd.core.loops import LOOP_RULE
 
+ASSUMED_EDGE = 1280
+"""Pixels, where the family decides how large its pictures are and the size of pictures must be reckoned with."""
 FRAME_RULE = 1
 """Version of how pictures are chosen and resized; raised when either would give other pixels."""
 
 
+DRAW_RULE = 1
+"""Version of how tokens are drawn at a temperature; raised when the same settings would draw others."""
+
+
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """How an answer is generated: greedy, up to `max_new_tokens` or to where it loops."""
+    """How an answer is generated: greedily, by beams, or drawn; up to a limit or to where it loops."""
 
     max_new_tokens: int = 256
+    min_new_tokens: int = 0
+    """The answer may not end before."""
+    repetition_penalty: float = 1.0
+    """Over the tokens of the answer; 1 is none."""
+    beams: int = 1
+    temperature: float = 0.0
+    """0 draws nothing."""
+    top_p: float = 1.0
+    seed: int = 0
+    seconds: float | None = None
+    """Seconds after which an answer is cut, whatever the device has made of it by then."""
     loop_rule: int = LOOP_RULE
+    draw_rule: int = 0
+    """`DRAW_RULE` where tokens are drawn."""
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,12 +48,19 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     revision: str
     """sha256 over the checkpoint's files."""
     family: str
+    """The architecture, and the version of how vlmd serves it."""
     precision: str
-    frame_edge: int
-    """Longest edge of a picture handed to the model, in pixels; smaller videos are not enlarged."""
     fps: float
     prompt: str
     generation: Generation
+    window_frames: int = 0
+    """Most frames that a window shows."""
+    frame_tokens: int | None = None
+    """Most tokens of the prompt that one frame may take: the family's finest size within it is used. None leaves it to
+    the family, which takes what it prefers, or a coarser size so that the window fits the model's context."""
+    frame_edge: int | None = None
+    """Longest edge of a picture handed to the model, in pixels; smaller videos are not enlarged. None leaves it to the
+    size of the frame."""
     frame_rule: int = FRAME_RULE
 
     def digest(self) -> str:

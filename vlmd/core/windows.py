@@ -29,6 +29,11 @@ class SlidingPlan(msgspec.Struct, frozen=True, kw_only=True):
     from_ms: int = 0
     until_ms: int | None = None
 
+    @property
+    def frames(self) -> int:
+        """Most pictures that a window shows."""
+        return math.ceil(Fraction(self.length_ms) * Fraction(str(self.fps)) / 1000)
+
 
 class Window(msgspec.Struct, frozen=True):
     """One span of a video and the pictures that stand for it."""

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vlmd.core.families import FAMILIES, known
 from vlmd.doctor.findings import Finding, Setting, fail, ok, warn
 from vlmd.supervisor.models import demo_folder
-from vlmd.worker.models import FAMILIES
 
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt", ".msgpack", ".h5"}
 _INDEX = "model.safetensors.index.json"
@@ -55,7 +55,7 @@ def judged(check: str, folder: Path, precision: str) -> Finding:
 
 def _problems(folder: Path, config: dict[str, Any], architecture: str) -> Iterator[str]:
     if architecture not in FAMILIES:
-        yield f"vlmd has no family for {architecture}, only for {', '.join(sorted(FAMILIES))}"
+        yield f"vlmd has no family for {architecture}, only for {known()}"
     if "auto_map" in config or list(folder.glob("*.py")):
         yield "it brings code of its own, which vlmd never runs"
     try:

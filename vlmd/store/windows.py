@@ -9,7 +9,7 @@ import msgspec
 
 from vlmd.core.errors import Code, Failure
 from vlmd.core.messages import WindowAnswered
-from vlmd.core.recipe import Recipe, fit_edge, is_degraded
+from vlmd.core.recipe import ASSUMED_EDGE, Recipe, fit_edge, is_degraded
 from vlmd.core.states import ACTIVE_JOBS
 from vlmd.core.video import FileRef, VideoFacts
 from vlmd.core.windows import Window
@@ -96,7 +96,7 @@ async def lease(
         return None
     facts = msgspec.json.decode(job["facts"], type=VideoFacts)
     recipe = msgspec.json.decode(job["body"], type=Recipe)
-    width, height = fit_edge(facts.width, facts.height, recipe.frame_edge)
+    width, height = fit_edge(facts.width, facts.height, recipe.frame_edge or ASSUMED_EDGE)
     run = _fitting(_run(rows), memory_bytes // (3 * width * height))
     lease_id = await insert(
         db, "INSERT INTO leases (job_id, worker, granted_at) VALUES (?, ?, ?)", (job_id, worker, now)

@@ -55,6 +55,8 @@ def model_spec(name: str, settings: ModelSettings, threads: int, cache: Path) ->
         precision=settings.precision,
         max_batch=settings.max_batch,
         threads=threads,
+        attention=settings.attention,
+        adapter=None if settings.adapter is None else str(settings.adapter),
         weight_bytes=weight_bytes(_stored(folder), settings.precision),
         devices=settings.devices_per_worker,
     )

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from vlmd.clock import now_ms
 from vlmd.config import Live, Settings
-from vlmd.config.settings import PipelineSettings
+from vlmd.config.settings import ModelSettings, PipelineSettings
 from vlmd.core.errors import Code, Failure, MediaError, Problem
+from vlmd.core.families import family_name
 from vlmd.core.messages import ModelSpec
-from vlmd.core.recipe import Generation, Recipe
+from vlmd.core.recipe import Recipe
 from vlmd.core.tasks.prompts import fill
 from vlmd.core.video import VideoIndex
 from vlmd.core.windows import plan_windows
@@ -33,7 +34,7 @@ _RETRY_SECONDS = 2.0
 """Pause before the next attempt where there was nothing left to start a decoder with."""
 
 
-def make_recipe(pipeline: PipelineSettings, model: ModelSpec, frame_edge: int) -> Recipe:
+def make_recipe(pipeline: PipelineSettings, model: ModelSpec, settings: ModelSettings) -> Recipe:
     """What determines the answers of this pipeline."""
     fps = pipeline.window.fps
     variables = {
@@ -44,12 +45,14 @@ def make_recipe(pipeline: PipelineSettings, model: ModelSpec, frame_edge: int) -
     return Recipe(
         model=model.name,
         revision=model.revision,
-        family=model.family,
+        family=family_name(model.family),
         precision=model.precision,
-        frame_edge=frame_edge,
+        frame_edge=settings.frame_edge,
+        frame_tokens=None if settings.frame_tokens == "auto" else settings.frame_tokens,
+        window_frames=pipeline.window.plan().frames,
         fps=fps,
         prompt=fill(pipeline.prompt, variables),
-        generation=Generation(max_new_tokens=pipeline.max_new_tokens),
+        generation=pipeline.generation.plan(),
     )
 
 
@@ -83,8 +86,7 @@ class Planner:
         settings = self._settings.pipelines.get(pipeline)
         if settings is None:
             return None
-        edge = self._settings.models[settings.model].frame_edge
-        return make_recipe(settings, self._models[settings.model], edge)
+        return make_recipe(settings, self._models[settings.model], self._settings.models[settings.model])
 
     def wake(self) -> None:
         """There may be jobs to index."""

@@ -47,7 +47,7 @@ class Trial:
         model = settings.models[self._pipeline.model]
         cache = settings.paths.state / "model-digests.json"
         self._model = model_spec(self._pipeline.model, model, settings.devices.threads, cache)
-        self._recipe = make_recipe(self._pipeline, self._model, model.frame_edge)
+        self._recipe = make_recipe(self._pipeline, self._model, model)
 
     async def answers(self, path: bytes, count: int) -> AsyncIterator[tuple[int, int, WindowAnswered]]:
         """(start, end, answer) of every window that was answered. Raises `MediaError`, `WorkerError`."""

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from vlmd.core.errors import Code, Failure, MediaError
+from vlmd.core.errors import Code, Failure, MediaError, WorkerError
 from vlmd.core.messages import RunWindows
-from vlmd.core.recipe import fit_edge
+from vlmd.core.recipe import Recipe, fit_edge
 from vlmd.core.tasks.prompts import fill_window
 from vlmd.core.windows import Window
 from vlmd.media.client import Decoder
@@ -47,11 +47,15 @@ Item = Question | Unanswerable | LeaseDone
 
 
 class LeaseReader:
-    """Takes leases, gives items, in order. `progress` is called whenever the decoder gets on."""
+    """Takes leases, gives items, in order.
 
-    def __init__(self, ahead: int, progress: Callable[[int], None]) -> None:
+    `edge` tells the longest edge of the pictures a recipe wants; `progress` is called whenever the decoder gets on.
+    """
+
+    def __init__(self, ahead: int, edge: Callable[[Recipe], int], progress: Callable[[int], None]) -> None:
         self._leases: queue.Queue[RunWindows | None] = queue.Queue()
         self._items: queue.Queue[Item | None] = queue.Queue(maxsize=ahead)
+        self._edge = edge
         self._progress = progress
         self._cancelled: set[int] = set()
         self._stopping = threading.Event()
@@ -115,6 +119,8 @@ class LeaseReader:
                 void = error.failure
             elif waiting:
                 yield Unanswerable(run, waiting.pop(0), error.failure, retry=True)
+        except WorkerError as error:
+            yield from (Unanswerable(run, window, error.failure, retry=False) for window in waiting)
         except (OSError, MemoryError) as error:
             failure = Failure(Code.DECODER_LIMIT, f"its pictures could not be taken in: {error!r}")
             if waiting:
@@ -127,7 +133,7 @@ class LeaseReader:
     def _questions(self, run: RunWindows) -> Iterator[Question]:
         """The lease's windows that show at least one picture that can be decoded."""
         begun = time.monotonic()
-        width, height = fit_edge(run.width, run.height, run.recipe.frame_edge)
+        width, height = fit_edge(run.width, run.height, self._edge(run.recipe))
         wanted = sorted({pts for window in run.windows for pts in window.pts})
         pictures: dict[int, Picture] = {}
         pending = list(run.windows)

@@ -34,7 +34,7 @@ from vlmd.core.messages import (
 )
 from vlmd.link import Link
 from vlmd.log import about
-from vlmd.worker.batching import Batch, gather
+from vlmd.worker.batching import Batch, Batches
 from vlmd.worker.leases import LeaseReader
 from vlmd.worker.questions import Question, Reply
 
@@ -57,11 +57,12 @@ class Worker:
         self._engine = engine
         self._max_batch = max_batch
         self._last_beat = 0.0
-        self._reader = LeaseReader(2 * max_batch, lambda lease: self._beat("decode", lease))
+        self._reader = LeaseReader(2 * max_batch, engine.edge, lambda lease: self._beat("decode", lease))
 
     def run(self) -> None:
         threading.Thread(target=self._listen, name="link", daemon=True).start()
-        while (batch := gather(self._reader, self._max_batch)) is not None:
+        batches = Batches(self._reader, self._max_batch)
+        while (batch := batches.next()) is not None:
             self._serve(batch)
 
     def _listen(self) -> None:
@@ -84,6 +85,7 @@ class Worker:
         for item in batch.unanswerable:
             self._fail(item.run.lease, item.window.index, item.failure, item.retry)
         for done in batch.done:
+            self._engine.forget(done.lease)
             self._link.send(LeaseEnded(lease=done.lease, void=done.void))
 
     def _answer(self, questions: list[Question]) -> None:
@@ -170,7 +172,7 @@ def load_engine(message: LoadModel, progress: Callable[[str], None]) -> Any:
     progress("torch")
     from vlmd.worker.engine import Engine
 
-    return Engine.load(message.model, message.device, progress)
+    return Engine.load(message.model, message.device, progress, message.devices)
 
 
 def main(link_fd: int, factory: EngineFactory = load_engine) -> int:

@@ -1,78 +1,87 @@
-"""Idefics3: several pictures a prompt, each shown whole: one tile, a fixed number of tokens.
+"""Idefics3: each frame whole, or cut into tiles with the whole frame after them; a fixed number of tokens each.
 
-Tiling would make seventeen of each: over 40,000 tokens for 15 pictures.
-
-What a family offers:
-
-    Family.load(path, dtype, device, progress) -> Family
-    family.model                 the transformers model, for `generate`
-    family.tokenizer
-    family.prepare(questions)    tensors on the device, rows left-padded, ready for `generate`
+Sources: Laurençon et al. 2024, "Building and better understanding vision-language models", and transformers'
+`Idefics3Processor` for the order of tiles and their markers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from vlmd.core.errors import Code, WorkerError
-from vlmd.worker.questions import Question
+from vlmd.core.figures import FrameSize
+from vlmd.worker.models.base import Family, Frame
+from vlmd.worker.questions import Picture
+
+_CUTS = (1, 2, 4)
+"""Tiles along the longer edge of a frame."""
 
 
-class Idefics3:
-    """A loaded checkpoint of `Idefics3ForConditionalGeneration`."""
+class Idefics3(Family):
+    """A checkpoint of `Idefics3ForConditionalGeneration`."""
 
-    def __init__(self, model: Any, processor: Any) -> None:
-        self.model = model
-        self.processor = processor
-        self.tokenizer = processor.tokenizer
-        self.tokenizer.padding_side = "left"
+    unquantized = ("model.vision_model", "model.connector")
+    image_token = "<image>"
 
     @classmethod
-    def load(cls, path: str, dtype: torch.dtype, device: str, progress: Callable[[str], None]) -> Idefics3:
-        """Read a local checkpoint: safetensors only, no remote code, no network, no key missing or left over."""
-        progress("processor")
-        processor = AutoProcessor.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-        processor.image_processor.do_image_splitting = False
-        progress("weights")
-        model, report = AutoModelForImageTextToText.from_pretrained(
-            path,
-            dtype=dtype,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # only so that the refusal below can name them
+    def sizes(cls, config: Any, processing: Mapping[str, Any]) -> tuple[list[FrameSize], int]:
+        tile = int(processing["max_image_size"]["longest_edge"])
+        each = (config.vision_config.image_size // config.vision_config.patch_size) ** 2 // config.scale_factor**2
+        finest = int(processing["size"]["longest_edge"]) // tile if processing.get("do_image_splitting", True) else 1
+        return [_size(cut, tile, each) for cut in _CUTS if cut <= max(1, finest)], 0
+
+    def pixels(self, pictures: Sequence[Picture], size: FrameSize) -> dict[str, torch.Tensor]:
+        """`pixel_values` (frames, tiles, 3, height, width), and `pixel_attention_mask` of what is no padding.
+
+        `grid` (frames, 2): rows and columns of tiles; none where a frame is shown whole.
+        """
+        images = [[Image.fromarray(picture)] for picture in pictures]
+        split = size.setting > 1
+        edge = {"size": {"longest_edge": size.setting * self._tile}} if split else {}
+        batch = self.image_processor(
+            images, do_image_splitting=split, return_row_col_info=True, return_tensors="pt", **edge
         )
-        _refuse_misfits(path, report)
-        progress("device")
-        return cls(model.eval().to(device), processor)
+        grid = torch.tensor([[rows[0], columns[0]] for rows, columns in zip(batch["rows"], batch["cols"], strict=True)])
+        return {"grid": grid, **{name: batch[name] for name in ("pixel_values", "pixel_attention_mask")}}
 
-    def prepare(self, questions: Sequence[Question]) -> dict[str, torch.Tensor]:
-        """Token ids and masks (rows, tokens), pixel values (rows, pictures, 3, height, width) in the model's dtype."""
-        texts = [self._chat(question) for question in questions]
-        images = [[Image.fromarray(picture) for picture in question.pictures] for question in questions]
-        batch = self.processor(text=texts, images=images, padding=True, return_tensors="pt")
-        return {name: self._place(tensor) for name, tensor in batch.items()}
+    def features(self, pixels: dict[str, torch.Tensor]) -> list[Frame]:
+        grids = pixels["grid"].tolist()
+        encoded = self.model.get_image_features(
+            pixels["pixel_values"], pixels["pixel_attention_mask"], return_dict=True
+        ).pooler_output
+        return [Frame(embeds, tuple(grid)) for embeds, grid in zip(encoded, grids, strict=True)]
 
-    def _chat(self, question: Question) -> str:
-        pictures = [{"type": "image"} for _ in question.pictures]
-        turn = {"role": "user", "content": [*pictures, {"type": "text", "text": question.prompt}]}
-        text: str = self.processor.apply_chat_template([turn], add_generation_prompt=True)
-        return text
+    def placeholder(self, frame: Frame) -> str:
+        fake, whole = "<fake_token_around_image>", "<global-img>"
+        rows, columns = frame.grid
+        tokens = self.image_token * (len(frame.embeds) // (rows * columns + 1))
+        tiles = "".join(
+            "".join(f"{fake}<row_{row + 1}_col_{column + 1}>{tokens}" for column in range(columns)) + "\n"
+            for row in range(rows)
+        )
+        return f"{tiles}\n{fake}{whole}{tokens}{fake}" if tiles else f"{fake}{whole}{tokens}{fake}"
 
-    def _place(self, tensor: torch.Tensor) -> torch.Tensor:
-        dtype = self.model.dtype if tensor.is_floating_point() else tensor.dtype
-        return tensor.to(self.model.device, dtype)
+    @property
+    def _tile(self) -> int:
+        return int(self.image_processor.max_image_size["longest_edge"])
 
 
-def _refuse_misfits(path: str, report: dict[str, Any]) -> None:
-    """A weight that is missing, left over or misshapen means another model than the checkpoint says."""
-    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
-        if report.get(kind):
-            named = ", ".join(str(key) for key in list(report[kind])[:3])
-            raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{path}: {kind.replace('_', ' ')}: {named}")
+def _size(cut: int, tile: int, each: int) -> FrameSize:
+    """A frame with `cut` tiles along its longer edge; 16:9 fills 9/16 of as many rows, started ones in full."""
+    rows = -(-cut * 9 // 16)
+    tiles, most = (0, 0) if cut == 1 else (cut * rows, cut * cut)
+
+    def tokens(tiles: int, rows: int) -> int:
+        """With a line break after each row, and another before the whole frame."""
+        return tiles * (each + 2) + rows + (each + 3) + (tiles > 0)
+
+    return FrameSize(
+        tokens=tokens(tiles, rows if tiles else 0),
+        most=tokens(most, cut if most else 0),
+        edge=-(-tile * cut * 16 // 9) if cut == 1 else tile * cut,
+        pixels=(tiles + 1) * tile**2,
+        setting=cut,
+    )

@@ -1,0 +1,19 @@
+"""Tiny checkpoints: one module a family, with `make(folder)`, or several makers where an architecture has variants."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+MAKERS = {
+    "idefics2": "idefics2:make",
+    "idefics3": "idefics3:make",
+}
+"""Name of a checkpoint → module and function."""
+
+
+def make(name: str, folder: Path) -> None:
+    """Write the checkpoint `name` into `folder`, which is made."""
+    module, function = MAKERS[name].split(":")
+    folder.mkdir(parents=True, exist_ok=True)
+    getattr(import_module(f"tiny.{module}"), function)(folder)

@@ -1,0 +1,36 @@
+"""The architectures that vlmd serves, as a checkpoint's config.json names them. One line each; pure data.
+
+To add a family:
+  1. write `worker/models/<file>.py` with a class over `worker/models/base.py:Family`, its docstrings say what it asks;
+  2. add its line here;
+  3. add how a tiny checkpoint of it is made to `tools/tiny/`: the tests run every family through the same checks.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """Where a family lives, and its version."""
+
+    where: str
+    """Module below `vlmd.worker.models`, and class; imported when a checkpoint of it is loaded."""
+    version: int = 1
+    """Raised whenever the same weights would be asked in another way: stored answers are then no longer valid."""
+
+
+FAMILIES = {
+    "Idefics2ForConditionalGeneration": Entry("idefics2:Idefics2"),
+    "Idefics3ForConditionalGeneration": Entry("idefics3:Idefics3"),
+}
+
+
+def family_name(architecture: str) -> str:
+    """What recipes call it: an architecture, and the version of how vlmd serves it."""
+    return f"{architecture}/{FAMILIES[architecture].version}" if architecture in FAMILIES else architecture
+
+
+def known() -> str:
+    """All of them, for a sentence."""
+    return ", ".join(sorted(FAMILIES))

@@ -1,0 +1,135 @@
+"""From a checkpoint's folder to a model on its device: weights that fit exactly, quantized but for what must not be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer, BitsAndBytesConfig
+from transformers.utils import is_flash_attn_2_available
+
+from vlmd.core.errors import Code, WorkerError
+
+FLOATS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+QUANTIZED = ("nf4", "int8")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Which weights, and how they are wanted."""
+
+    path: str
+    precision: str
+    """nf4, int8, bf16, fp16 or fp32: what "auto" means is decided before."""
+    dtype: torch.dtype
+    """The precision of the arithmetic, and of everything that is not quantized."""
+    device: str
+    """A torch device, such as cuda:0 or cpu."""
+    devices: int = 1
+    """GPUs the layers are spread over; with more than one, all that are visible."""
+    attention: str = "auto"
+    adapter: str | None = None
+
+
+def load_tokenizer(checkpoint: Checkpoint, folder: str = "") -> Any:
+    """The tokenizer in the checkpoint, or in a folder of it, with the checkpoint's chat template."""
+    tokenizer = AutoTokenizer.from_pretrained(
+        Path(checkpoint.path) / folder, local_files_only=True, trust_remote_code=False
+    )
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.chat_template = _processor_template(Path(checkpoint.path)) or tokenizer.chat_template
+    return tokenizer
+
+
+def _processor_template(folder: Path) -> str | None:
+    """The chat template of the processor, which knows of images; the tokenizer's own may not."""
+    if (path := folder / "chat_template.jinja").exists():
+        return path.read_text()
+    if (path := folder / "chat_template.json").exists():
+        return str(json.loads(path.read_text())["chat_template"])
+    return None
+
+
+def load_model(
+    auto_class: Any, checkpoint: Checkpoint, unquantized: Sequence[str], progress: Callable[[str], None]
+) -> Any:
+    """Raises `WorkerError` when a weight is missing, left over, misshapen, or quantized against its family's wish."""
+    progress("weights")
+    model, report = auto_class.from_pretrained(
+        checkpoint.path,
+        dtype=checkpoint.dtype,
+        device_map="balanced" if checkpoint.devices > 1 else {"": checkpoint.device},
+        quantization_config=_quantization(checkpoint, unquantized),
+        attn_implementation=_attention(checkpoint),
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # only so that the refusal below can name them
+    )
+    _refuse_misfits(checkpoint.path, report)
+    _check_quantized(model, checkpoint, unquantized)
+    return model.eval()
+
+
+def _quantization(checkpoint: Checkpoint, unquantized: Sequence[str]) -> BitsAndBytesConfig | None:
+    skipped = [*unquantized, "lm_head"]
+    if checkpoint.precision == "nf4":
+        return BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=checkpoint.dtype,
+            llm_int8_skip_modules=skipped,
+        )
+    if checkpoint.precision == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=skipped)
+    return None
+
+
+def _attention(checkpoint: Checkpoint) -> str | None:
+    """transformers' name for it; None takes the fastest that every part of the model has."""
+    able = checkpoint.device != "cpu" and checkpoint.dtype != torch.float32 and is_flash_attn_2_available()
+    if checkpoint.attention == "flash" and not able:
+        reason = 'attention = "flash" needs the package flash-attn, a GPU from Ampere on, and bf16 or fp16'
+        raise WorkerError(Code.MODEL_CANNOT_LOAD, f'{checkpoint.path}: {reason}; leave it at "auto" for SDPA')
+    if checkpoint.attention in ("auto", "flash"):
+        return "flash_attention_2" if able else None
+    return checkpoint.attention
+
+
+def _refuse_misfits(path: str, report: dict[str, Any]) -> None:
+    """A weight that is missing, left over or misshapen means another model than the checkpoint says."""
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
+        if report.get(kind):
+            named = ", ".join(str(key) for key in list(report[kind])[:3])
+            raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{path}: {kind.replace('_', ' ')}: {named}")
+
+
+def quantized_modules(model: Any) -> set[str]:
+    """Full names of the modules whose weights bitsandbytes holds."""
+    return {name for name, module in model.named_modules() if type(module).__name__ in ("Linear4bit", "Linear8bitLt")}
+
+
+def _check_quantized(model: Any, checkpoint: Checkpoint, unquantized: Sequence[str]) -> None:
+    """bitsandbytes ignores a path that it does not find, and quantizes what should have been left alone."""
+    found = quantized_modules(model)
+    wrong = sorted(name for name in found if any(_below(name, path) for path in unquantized))
+    names = {name for name, _ in model.named_modules()}
+    unknown = [path for path in unquantized if path not in names]
+    if wrong or unknown:
+        reason = f"{', '.join(wrong[:3])} is quantized" if wrong else f"it has no module {', '.join(unknown)}"
+        raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{checkpoint.path}: {reason}; the family's list does not fit it")
+    if bool(found) != (checkpoint.precision in QUANTIZED):
+        raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{checkpoint.path}: {len(found)} modules are quantized, "
+                          f"and {checkpoint.precision} was asked for")  # fmt: skip
+
+
+def _below(name: str, path: str) -> bool:
+    return name == path or name.startswith(f"{path}.")
