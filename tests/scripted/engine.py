@@ -165,7 +165,8 @@ def load(message: LoadModel, progress: Callable[[str], None]) -> ScriptedEngine:
     name = os.environ.get("VLMD_SCRIPT")
     script = json.loads(Path(name).read_text()) if name else {}
     shown = {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "HF_HUB_OFFLINE")}
-    note(script, "loads", device=message.device, model=message.model.name, environment=shown)
+    told = {"device": message.device, "devices": message.devices, "model": message.model.name}
+    note(script, "loads", **told, environment=shown)
     if script.get("cannot_load") or message.model.name in script.get("unloadable", []):
         raise WorkerError(Code.MODEL_CANNOT_LOAD, "the script says so")
     if script.get("gpu_unusable"):
