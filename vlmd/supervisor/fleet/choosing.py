@@ -77,10 +77,12 @@ class Choice:
 def too_few(models: Mapping[str, ModelSpec], slots: Sequence[Slot]) -> dict[str, Failure]:
     """Models that take more devices than there are side by side."""
     return {
-        name: Failure(
-            Code.TOO_FEW_DEVICES,
-            f"{name} takes {model.devices} devices of one kind (devices_per_worker), and there are {len(slots)}",
-        )
+        name: too_few_devices(model, len(slots))
         for name, model in models.items()
         if not any(group_of(slots, slot, model.devices) for slot in slots)
     }
+
+
+def too_few_devices(model: ModelSpec, there: int) -> Failure:
+    reason = f"{model.name} takes {model.devices} devices of one kind (devices_per_worker), and there are {there}"
+    return Failure(Code.TOO_FEW_DEVICES, reason)
