@@ -31,6 +31,12 @@ def test_a_device_that_changes_its_model_says_to_which() -> None:
     assert doing(device(state="busy")) == ""
 
 
+def test_a_device_that_is_lent_says_to_which() -> None:
+    lent = device("cuda:1", state="lent", reason="with cuda:0", lent_to="cuda:0", looking_at=None)
+    assert doing(lent) == "with cuda:0"
+    assert not frame(document([lent])).problems, "nothing is wrong with that"
+
+
 def test_swaps_are_told_once_there_were_some() -> None:
     assert swaps({}) == swaps({"swaps": {"count": 0, "seconds": 0.0}}) == ""
     said = document([device()], swaps={"count": 3, "seconds": 130.0})

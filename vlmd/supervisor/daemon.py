@@ -149,4 +149,5 @@ async def _why_nothing_moves(parts: Parts) -> str | None:
         return None
     reason = parts.fleet.why_nothing_moves({job.model for job in await parts.store.write(windows.open_jobs)})
     await parts.fleet.checkpoints.settled()  # the last answer of a job makes it one that is merged
-    return reason if reason and await parts.store.write(windows.only_windows_left) else None
+    waiting = await parts.store.write(windows.only_windows_left)
+    return reason if waiting else None

@@ -14,6 +14,8 @@ def doing(device: dict[str, Any]) -> str:
         return shown(device["stage"]) + _progress(device.get("loading") or {})
     if device["state"] == "swapping" and device.get("next_model"):
         return f"makes room for {shown(device['next_model'])}"
+    if device["state"] == "lent" and device.get("lent_to"):
+        return f"with {shown(device['lent_to'])}"
     return ""
 
 

@@ -21,6 +21,7 @@ from vlmd.store import views
 from vlmd.supervisor.api.answering import read
 from vlmd.supervisor.devices.discovery import readings
 from vlmd.supervisor.fleet.slot import Slot
+from vlmd.supervisor.fleet.states import SlotState
 from vlmd.supervisor.parts import Parts
 
 
@@ -87,7 +88,7 @@ def _device(slot: Slot, reading: dict[str, Any], now: float) -> dict[str, Any]:
         "paused": slot.paused,
         "needs_bytes": slot.needs if slot.device.uuid else None,
         "reason": slot.reason,
-        "stage": slot.stage,
+        "stage": slot.worker.stage if slot.worker else "",
         "loading": _loading(slot, now),
         "next_model": slot.next_model,
         "pid": slot.pid,
@@ -113,8 +114,9 @@ def _device(slot: Slot, reading: dict[str, Any], now: float) -> dict[str, Any]:
 
 def _loading(slot: Slot, now: float) -> dict[str, Any] | None:
     """How far it has loaded its model; None while it does something else. `share` is of the parts of its stage."""
-    if (loading := slot.loading) is None:
+    if slot.worker is None or slot.state != SlotState.LOADING:
         return None
+    loading = slot.worker.loading
     share, left = loading.share, loading.left(now)
     return {
         "seconds": round(loading.seconds(now), 1),
@@ -125,7 +127,8 @@ def _loading(slot: Slot, now: float) -> dict[str, Any] | None:
 
 def _looking_at(slot: Slot) -> dict[str, Any] | None:
     """The first window of the batch on the device, else of what the worker is decoding."""
-    begun = min((key for key in slot.begun if key[0] in slot.leases), default=None)
+    held = slot.worker.held.begun if slot.worker else ()
+    begun = min((key for key in held if key[0] in slot.leases), default=None)
     lease = begun[0] if begun else next(iter(slot.leases), None)
     if lease is None:
         return None

@@ -18,7 +18,6 @@ from vlmd.core.messages import ModelSpec, Ready, RunWindows, WindowAnswered
 from vlmd.log import about
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.devices.memory import summed
-from vlmd.supervisor.fleet.loading import Loading
 from vlmd.supervisor.fleet.patience import Patience
 from vlmd.supervisor.fleet.restart import Restart, Restarts
 from vlmd.supervisor.fleet.states import ABLE, SlotState
@@ -90,14 +89,6 @@ class Slot:
         return self.worker.stuck if self.worker and self.worker.stuck else self._reason
 
     @property
-    def stage(self) -> str:
-        return self.worker.stage if self.worker else ""
-
-    @property
-    def loading(self) -> Loading | None:
-        return self.worker.loading if self.worker and self.state == SlotState.LOADING else None
-
-    @property
     def next_model(self) -> str | None:
         """What it is about to load instead of the model it has."""
         return self._wanted.name if self._wanted else None
@@ -116,11 +107,6 @@ class Slot:
     def stuck(self) -> bool:
         """Its worker was killed and does not end."""
         return self.worker is not None and self.worker.stuck is not None
-
-    @property
-    def begun(self) -> set[tuple[int, int]]:
-        """The (lease, window) pairs that are on the device now."""
-        return self.worker.held.begun if self.worker else set()
 
     @property
     def leases(self) -> Mapping[int, RunWindows]:
