@@ -45,6 +45,7 @@ def model_spec(name: str, settings: Settings) -> ModelSpec:
         attention=model.attention,
         adapter=None if model.adapter is None else str(model.adapter),
         weight_bytes=weight_bytes(_stored(checkpoint), model.precision),
+        devices=model.devices_per_worker,
     )
 
 

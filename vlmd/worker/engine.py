@@ -17,8 +17,10 @@ from vlmd.core.messages import ModelSpec, Ready
 from vlmd.core.recipe import Recipe
 from vlmd.core.verification import Verification
 from vlmd.worker import models
+from vlmd.worker.counting import counted
 from vlmd.worker.frames import FrameCache
 from vlmd.worker.generation import OnReply, generate, own_settings_only
+from vlmd.worker.load_failures import explained
 from vlmd.worker.loading import FLOATS, Checkpoint
 from vlmd.worker.models.base import Asked, Family, Frame, Inputs
 from vlmd.worker.questions import Question
@@ -45,8 +47,11 @@ class Engine:
         own_settings_only(family.model)
 
     @classmethod
-    def load(cls, spec: ModelSpec, device: str, progress: Callable[[str], None]) -> Engine:
-        """Load a checkpoint onto a device; raises `WorkerError` where a second try would fail the same way."""
+    def load(cls, spec: ModelSpec, device: str, progress: Callable[[str], None], devices: int = 1) -> Engine:
+        """Load a checkpoint onto a device, or over all GPUs it sees.
+
+        Raises `WorkerError` where a second try would fail the same way.
+        """
         begun = time.monotonic()
         torch.set_num_threads(spec.threads)
         _quieten_transformers()
@@ -60,14 +65,16 @@ class Engine:
             precision=precision,
             dtype=FLOATS.get(precision, FLOATS[best]),
             device=device,
+            devices=1 if device == "cpu" else devices,
             attention=spec.attention,
             adapter=spec.adapter,
         )
         try:
-            loaded = family.load(checkpoint, progress)
+            with counted(progress):
+                loaded = family.load(checkpoint, progress)
             return cls(loaded, spec, device, precision, int((time.monotonic() - begun) * 1000))
         except (OSError, ValueError, ImportError, SafetensorError) as error:
-            raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{spec.path}: {error}") from error
+            raise explained(spec.path, error) from error
 
     def ready(self) -> Ready:
         model = self._family.model
@@ -147,7 +154,7 @@ def architecture(path: str) -> str:
         config = json.loads((Path(path) / "config.json").read_text())
         return str(config["architectures"][0])
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{path} is not a checkpoint folder: {error!r}") from error
+        raise WorkerError(Code.MODEL_MISSING, f"{path} is not a checkpoint folder: {error!r}") from error
 
 
 def _quieten_transformers() -> None:

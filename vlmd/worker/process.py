@@ -176,7 +176,7 @@ def load_engine(message: LoadModel, progress: Callable[[str], None]) -> Any:
     progress("torch")
     from vlmd.worker.engine import Engine
 
-    engine = Engine.load(message.model, message.device, progress)
+    engine = Engine.load(message.model, message.device, progress, message.devices)
     if message.verify:
         from vlmd.worker.verify import verify
 
