@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -105,3 +106,11 @@ def again(asked: Question, change: Callable[[list[Picture]], list[Picture]] = li
 
 def replace_run(run: RunWindows) -> RunWindows:
     return msgspec.structs.replace(run, lease=next(_leases))
+
+
+def generated(asked: Question, **way: Any) -> Question:
+    """The same question in a lease of its own, its answer generated in another way."""
+    recipe = asked.run.recipe
+    generation = msgspec.structs.replace(recipe.generation, **way)
+    recipe = msgspec.structs.replace(recipe, generation=generation)
+    return replace(asked, run=msgspec.structs.replace(replace_run(asked.run), recipe=recipe))
