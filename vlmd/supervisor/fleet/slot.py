@@ -51,6 +51,8 @@ class Slot:
     rested: Callable[[], None]
     """Called when it has no worker, and will have none for a while."""
     idle_unload: float | None = None
+    untried: Callable[[ModelSpec, Device], bool] = lambda model, device: False
+    """Whether a model was not tried on such a device yet."""
     worker: Worker | None = None
     refused: dict[str, Failure] = field(default_factory=dict)
     """Models that cannot be loaded here, until somebody says `resume`."""
@@ -214,7 +216,8 @@ class Slot:
         try:
             usual = self.tally.load_seconds.get(model.name)
             listeners = (self._heard, self.lose)
-            worker = await Worker.start(self._devices, model, self.command, self.patience, *listeners, usual)
+            verify = self.untried(model, self.device)
+            worker = await Worker.start(self._devices, model, self.command, self.patience, *listeners, usual, verify)
         except OSError as error:
             self._died(Ended(f"no process can be started: {error}", asked=False, failure=None, how="exit"))
             return
