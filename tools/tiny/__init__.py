@@ -8,6 +8,7 @@ from pathlib import Path
 MAKERS = {
     "idefics2": "idefics2:make",
     "idefics3": "idefics3:make",
+    "instructblip": "instructblip:make",
 }
 """Name of a checkpoint → module and function."""
 

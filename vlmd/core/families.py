@@ -23,6 +23,7 @@ class Entry(NamedTuple):
 FAMILIES = {
     "Idefics2ForConditionalGeneration": Entry("idefics2:Idefics2"),
     "Idefics3ForConditionalGeneration": Entry("idefics3:Idefics3"),
+    "InstructBlipForConditionalGeneration": Entry("instructblip:InstructBlip"),
 }
 
 

@@ -57,6 +57,8 @@ class Family(ABC):
     """Full paths of the modules that keep their precision: vision tower and projector."""
     image_token: ClassVar[str]
     """What stands for one feature vector in the expanded prompt."""
+    shared: ClassVar[bool] = False
+    """All frames of a window are shown as one picture: `sizes` are for the window, and no frame has features."""
 
     def __init__(self, model: Any, tokenizer: Any, image_processor: Any) -> None:
         self.model = model
