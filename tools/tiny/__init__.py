@@ -9,6 +9,7 @@ MAKERS = {
     "idefics2": "idefics2:make",
     "idefics3": "idefics3:make",
     "instructblip": "instructblip:make",
+    "smolvlm": "smolvlm:make",
 }
 """Name of a checkpoint → module and function."""
 

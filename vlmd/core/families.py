@@ -24,6 +24,7 @@ FAMILIES = {
     "Idefics2ForConditionalGeneration": Entry("idefics2:Idefics2"),
     "Idefics3ForConditionalGeneration": Entry("idefics3:Idefics3"),
     "InstructBlipForConditionalGeneration": Entry("instructblip:InstructBlip"),
+    "SmolVLMForConditionalGeneration": Entry("smolvlm:SmolVLM"),
 }
 
 
