@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 MAKERS = {
+    "gemma3n": "gemma3n:make",
     "idefics2": "idefics2:make",
     "idefics3": "idefics3:make",
     "instructblip": "instructblip:make",

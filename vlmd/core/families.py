@@ -21,6 +21,7 @@ class Entry(NamedTuple):
 
 
 FAMILIES = {
+    "Gemma3nForConditionalGeneration": Entry("gemma3n.family:Gemma3n"),
     "Idefics2ForConditionalGeneration": Entry("idefics2:Idefics2"),
     "Idefics3ForConditionalGeneration": Entry("idefics3:Idefics3"),
     "InstructBlipForConditionalGeneration": Entry("instructblip:InstructBlip"),
