@@ -6,6 +6,7 @@ these tests have not.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 
 import pytest
@@ -17,49 +18,57 @@ PARAMETERS = 294_126_912
 NAMES = "7a7da71661a5dbab103ed5bc1ab57484b4d301a34b2acb31547c9019792ec6fc"
 """sha256 over timm's names and shapes of weights, sorted."""
 SEEN = [
-    [-1.18616, -1.28843, -0.7147, -0.29364, 0.25932, 0.77139, 0.75933, 0.10153],
-    [-1.18606, -1.28892, -0.71696, -0.29438, 0.25974, 0.77003, 0.76374, 0.10214],
+    [0.37036, -0.94459, 1.19184, -1.35283, 1.47071, 1.08428, -0.28441, 0.3782],
+    [0.56217, -1.02171, 1.86311, -0.77231, 0.69818, 0.03543, 0.16886, 0.15132],
 ]
 """Every 4,099th feature of two pictures, with a sixteenth of the channels and four by four places."""
+PARTS = ["conv_stem.bn", "blocks.0.1", "blocks.1.0.dw_start", "blocks.2.9.attn.key.down_conv", "blocks.2.33.attn.query",
+         "blocks.3.37", "msfa.ffn"]  # fmt: skip
 
 
-@pytest.fixture
+def noise(count: int, seed: int) -> torch.Tensor:
+    """Numbers from -1 to 1, the same everywhere."""
+    wave = torch.sin(torch.arange(count, dtype=torch.float64) * 12.9898 + seed * 78.233) * 43758.5453
+    return (wave - wave.floor()) * 2 - 1
+
+
+@pytest.fixture(scope="module")
 def tower() -> MobileNetV5:
     tower = MobileNetV5(2048, multiplier=1 / 16, resolution=4).eval()
     for index, (name, parameter) in enumerate(sorted(tower.named_parameters())):
-        wave = torch.sin(torch.arange(parameter.numel(), dtype=torch.float64) * 0.7 + index)
-        parameter.data.copy_(_scaled(name, parameter, wave).reshape(parameter.shape))
+        values = _scaled(name, parameter, noise(parameter.numel(), index))
+        parameter.data.copy_(values.reshape(parameter.shape))
     return tower
 
 
-def _scaled(name: str, parameter: torch.Tensor, wave: torch.Tensor) -> torch.Tensor:
+def _scaled(name: str, parameter: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     if parameter.ndim == 4:
-        return wave * (2 / parameter[0].numel()) ** 0.5
+        return values * (6 / parameter[0].numel()) ** 0.5
     if name.endswith("gamma"):
-        return 0.2 * wave
-    return 0.1 * wave if name.endswith("bias") else 1 + 0.2 * wave
+        return 0.5 * values
+    return 0.1 * values if name.endswith("bias") else 1 + 0.2 * values
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pictures() -> torch.Tensor:
-    places = torch.arange(3 * 64 * 64, dtype=torch.float64).reshape(3, 64, 64)
-    return torch.stack([torch.sin(places * 0.37), torch.sin(places * places * 0.011)]).float() * 0.5 + 0.5
+    return torch.stack([noise(3 * 64 * 64, 1000), noise(3 * 64 * 64, 2000)]).reshape(2, 3, 64, 64).float() * 0.5 + 0.5
 
 
 @torch.inference_mode()
 def test_it_sees_what_timms_sees(tower, pictures):
     seen = tower(pictures)
     assert seen.shape == (2, 2048, 4, 4)
-    torch.testing.assert_close(seen.flatten(1)[:, ::4099], torch.tensor(SEEN), atol=5e-5, rtol=0)
+    torch.testing.assert_close(seen.flatten(1)[:, ::4099], torch.tensor(SEEN), atol=5e-4, rtol=0)
 
 
-@pytest.mark.parametrize("part", ["blocks.1.0.dw_start", "blocks.2.9.attn.key.down_conv", "msfa.ffn", "conv_stem.bn"])
 @torch.inference_mode()
-def test_the_numbers_tell_parts_apart(tower, pictures, part):
-    """A control: with one part's weights a tenth larger they are others."""
-    for parameter in tower.get_submodule(part).parameters():
-        parameter[: len(parameter) // 2] *= 1.5
-    assert (tower(pictures).flatten(1)[:, ::4099] - torch.tensor(SEEN)).abs().max() > 5e-4
+def test_the_numbers_tell_of_every_part(tower, pictures):
+    """A control: with half of one part's weights larger they are others."""
+    for part in PARTS:
+        changed = copy.deepcopy(tower)
+        for parameter in changed.get_submodule(part).parameters():
+            parameter[: len(parameter) // 2] *= 1.5
+        assert (changed(pictures).flatten(1)[:, ::4099] - torch.tensor(SEEN)).abs().max() > 1e-2, part
 
 
 def test_weights_have_the_published_names_and_shapes():
