@@ -39,6 +39,7 @@ _NAMED = {
 
 def make(folder: Path) -> None:
     seeded()
+    tower.register()
     words = _words()
     text = int(words.convert_tokens_to_ids("<end_of_image>"))
     config = Gemma3nConfig(

@@ -26,7 +26,7 @@ def make(folder: Path) -> None:
         "end_of_utterance_token": "<end_of_utterance>", "global_image_token": "<global-img>",
     }  # fmt: skip
     words = tokenizer(
-        ["<|endoftext|>", *named.values(), *cells], "<|im_start|>", "<end_of_utterance>", "<|im_end|>", **named
+        ["<|endoftext|>", *named.values(), *cells], "<|im_start|>", "<end_of_utterance>", "<|im_end|>", False, **named
     )
     ids = {token: words.convert_tokens_to_ids(token) for token in ("<|im_start|>", "<|im_end|>", "<image>")}
     ids["end"] = words.eos_token_id

@@ -35,6 +35,7 @@ _COMMANDS = {
     "drain": "devices",
     "resume": "devices",
     "try": "trial",
+    "models": "models",
     "gc": "gc",
     "doctor": "doctor",
     "demo": "demo",

@@ -118,6 +118,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of a LoRA adapter."""
     weight_bytes: int = 0
     """What its weights take on a GPU; 0 where its files do not say."""
+    devices: int = 1
+    """How many devices one worker takes for it."""
 
 
 class LoadModel(Message, frozen=True):
@@ -129,6 +131,8 @@ class LoadModel(Message, frozen=True):
     verify: bool = False
     """Try the model on canary windows before it is ready."""
     log_level: int = 20
+    devices: int = 1
+    """How many devices it sees and spreads the model over: "cuda:0" and those after it."""
 
 
 class RunWindows(Message, frozen=True):

@@ -17,10 +17,12 @@ from vlmd.core.messages import ModelSpec, Ready
 from vlmd.core.recipe import Recipe
 from vlmd.core.verification import Verification
 from vlmd.worker import models
+from vlmd.worker.counting import counted
 from vlmd.worker.frames import FrameCache
 from vlmd.worker.generation import OnReply, generate, own_settings_only
+from vlmd.worker.load_failures import explained
 from vlmd.worker.loading import FLOATS, Checkpoint
-from vlmd.worker.models.base import Asked, Family, Inputs
+from vlmd.worker.models.base import Asked, Family, Frame, Inputs
 from vlmd.worker.questions import Question
 from vlmd.worker.sizing import Sizing
 
@@ -45,8 +47,11 @@ class Engine:
         own_settings_only(family.model)
 
     @classmethod
-    def load(cls, spec: ModelSpec, device: str, progress: Callable[[str], None]) -> Engine:
-        """Load a checkpoint onto a device; raises `WorkerError` where a second try would fail the same way."""
+    def load(cls, spec: ModelSpec, device: str, progress: Callable[[str], None], devices: int = 1) -> Engine:
+        """Load a checkpoint onto a device, or over all GPUs it sees.
+
+        Raises `WorkerError` where a second try would fail the same way.
+        """
         begun = time.monotonic()
         torch.set_num_threads(spec.threads)
         _quieten_transformers()
@@ -60,14 +65,16 @@ class Engine:
             precision=precision,
             dtype=FLOATS.get(precision, FLOATS[best]),
             device=device,
+            devices=1 if device == "cpu" else devices,
             attention=spec.attention,
             adapter=spec.adapter,
         )
         try:
-            loaded = family.load(checkpoint, progress)
+            with counted(progress):
+                loaded = family.load(checkpoint, progress)
             return cls(loaded, spec, device, precision, int((time.monotonic() - begun) * 1000))
         except (OSError, ValueError, ImportError, SafetensorError) as error:
-            raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{spec.path}: {error}") from error
+            raise explained(spec.path, error) from error
 
     def ready(self) -> Ready:
         model = self._family.model
@@ -111,8 +118,7 @@ class Engine:
         size = self._sizing.of(questions[0].run.recipe)
         try:
             frames = self._frames.of(questions, size, lambda: on_step(0))
-            rows = [Asked(question.prompt, shown) for question, shown in zip(questions, frames, strict=True)]
-            return self._family.prepare(rows)
+            return self._family.prepare([_asked(*row) for row in zip(questions, frames, strict=True)])
         except (ValueError, TypeError, LookupError) as error:
             raise Unprepared(f"{type(error).__name__}: {error}"[:500]) from error
 
@@ -133,6 +139,10 @@ class Engine:
         return Failure(Code.GENERATION_FAILED, f"{type(error).__name__}: {error}"[:500])
 
 
+def _asked(question: Question, frames: Sequence[Frame]) -> Asked:
+    return Asked(question.prompt, frames, question.run.recipe.generation.max_new_tokens)
+
+
 def _is_out_of_memory(error: BaseException) -> bool:
     """Also true for what torch's CPU allocator raises, a plain RuntimeError."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
@@ -144,7 +154,7 @@ def architecture(path: str) -> str:
         config = json.loads((Path(path) / "config.json").read_text())
         return str(config["architectures"][0])
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{path} is not a checkpoint folder: {error!r}") from error
+        raise WorkerError(Code.MODEL_MISSING, f"{path} is not a checkpoint folder: {error!r}") from error
 
 
 def _quieten_transformers() -> None:

@@ -20,7 +20,7 @@ from vlmd.worker.models.base import Family, Frame
 from vlmd.worker.models.gemma3n import tower
 from vlmd.worker.questions import Picture
 
-assert tower.Gemma3nVisionTower, "imported so that it is what the model is built with"
+tower.register()
 
 
 class Gemma3n(Family):
@@ -50,7 +50,7 @@ class Gemma3n(Family):
         """The last layers have none of their own."""
         text = cls.text_config(config)
         own = text.num_hidden_layers - text.num_kv_shared_layers
-        return super().kv_elements(config) * own // int(text.num_hidden_layers)
+        return int(super().kv_elements(config) * own // text.num_hidden_layers)
 
     def pixels(self, pictures: Sequence[Picture], size: FrameSize) -> dict[str, torch.Tensor]:
         """`pixel_values` (frames, 3, height, width)."""

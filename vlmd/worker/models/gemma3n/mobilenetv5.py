@@ -20,7 +20,7 @@ _EPSILON = 1e-6
 _STEM = 64
 
 
-class Conv(nn.Conv2d):
+class Conv(nn.Conv2d):  # type: ignore[misc]
     """Padded as TensorFlow does: where it strides, with one more at the right and at the bottom."""
 
     def __init__(self, inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1, bias: bool = False):
@@ -35,10 +35,10 @@ class Conv(nn.Conv2d):
 
     def _missing(self, length: int) -> int:
         stride, kernel = self.stride[0], self.kernel_size[0]
-        return max(0, (-(-length // stride) - 1) * stride + kernel - length)
+        return int(max(0, (-(-length // stride) - 1) * stride + kernel - length))
 
 
-class Norm(nn.Module):
+class Norm(nn.Module):  # type: ignore[misc]
     """Root mean square over the channels of each place, and GELU where wanted."""
 
     def __init__(self, channels: int, active: bool = False):
@@ -52,7 +52,7 @@ class Norm(nn.Module):
         return F.gelu(x, approximate="tanh") if self.active else x
 
 
-class ConvNorm(nn.Module):
+class ConvNorm(nn.Module):  # type: ignore[misc]
     def __init__(self, conv: Conv, active: bool = False):
         super().__init__()
         self.conv = conv
@@ -63,7 +63,7 @@ class ConvNorm(nn.Module):
         return normed
 
 
-class Scale(nn.Module):
+class Scale(nn.Module):  # type: ignore[misc]
     """A factor for each channel."""
 
     def __init__(self, channels: int):
@@ -74,7 +74,7 @@ class Scale(nn.Module):
         return x * self.gamma.reshape(1, -1, 1, 1)
 
 
-class Edge(nn.Module):
+class Edge(nn.Module):  # type: ignore[misc]
     """Widened by a convolution, narrowed by another."""
 
     def __init__(self, inside: int, outside: int, kernel: int, stride: int, widening: int):
@@ -91,7 +91,7 @@ class Edge(nn.Module):
         return x + out if self.skips else out
 
 
-class Inverted(nn.Module):
+class Inverted(nn.Module):  # type: ignore[misc]
     """Widened and narrowed place by place, with a convolution of each channel by itself before or between, or none."""
 
     def __init__(
@@ -119,7 +119,7 @@ class Inverted(nn.Module):
         return x + out if self.skips else out
 
 
-class Attention(nn.Module):
+class Attention(nn.Module):  # type: ignore[misc]
     """Many queries, one key and one value for each place, or for every second."""
 
     def __init__(self, channels: int, heads: int, width: int, stride: int):
@@ -149,7 +149,7 @@ class Attention(nn.Module):
         return out
 
 
-class MobileAttention(nn.Module):
+class MobileAttention(nn.Module):  # type: ignore[misc]
     def __init__(self, channels: int, heads: int, width: int, stride: int):
         super().__init__()
         self.norm = Norm(channels)
@@ -161,7 +161,7 @@ class MobileAttention(nn.Module):
         return x + out
 
 
-class Fusion(nn.Module):
+class Fusion(nn.Module):  # type: ignore[misc]
     """The last two stages' features, at the finer one's resolution, then at that of the output."""
 
     def __init__(self, inside: int, outside: int, resolution: int):
@@ -180,7 +180,7 @@ class Fusion(nn.Module):
         return normed
 
 
-class MobileNetV5(nn.Module):
+class MobileNetV5(nn.Module):  # type: ignore[misc]
     """`mobilenetv5_300m_enc`; with `multiplier` its stages have fewer channels, all else being the same."""
 
     def __init__(self, features: int, multiplier: float = 1.0, resolution: int = 16):

@@ -43,4 +43,6 @@ class Gemma3nVisionTower(PreTrainedModel):  # type: ignore[misc]
         return BaseModelOutputWithPooling(last_hidden_state=self.timm_model(pixel_values.to(self.device, self.dtype)))
 
 
-AutoModel.register(Gemma3nVisionConfig, Gemma3nVisionTower, exist_ok=True)
+def register() -> None:
+    """From now on Gemma-3n models of this process are built with it."""
+    AutoModel.register(Gemma3nVisionConfig, Gemma3nVisionTower, exist_ok=True)
