@@ -90,6 +90,22 @@ def wire(
     inbox = Inbox(live, store, changed, voided)
     keeper = Keeper(live, store)
     reloading = Reloading(live, models, planner, fleet, inbox, changed, announced)
-    queue = (planner, fleet, gpu_health, mergers, inbox)
-    serving = (metrics, hooks, keeper, changed, voided, reloading)
-    return Parts(live, store, devices, nvml, *queue, *serving, models, verified)
+    return Parts(
+        live,
+        store,
+        devices,
+        nvml,
+        planner,
+        fleet,
+        gpu_health,
+        mergers,
+        inbox,
+        metrics,
+        hooks,
+        keeper,
+        changed,
+        voided,
+        reloading,
+        models,
+        verified,
+    )
