@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +19,7 @@ from vlmd.core.messages import ModelSpec, Ready
 from vlmd.core.recipe import Recipe
 from vlmd.worker import models
 from vlmd.worker.frames import FrameCache
-from vlmd.worker.loading import FLOATS, Checkpoint
+from vlmd.worker.loading import FLOATS, Checkpoint, architecture
 from vlmd.worker.models.base import Asked, Family, Inputs
 from vlmd.worker.offsets import text_and_offsets
 from vlmd.worker.questions import Question, Reply
@@ -212,15 +210,6 @@ class _Ended(StoppingCriteria):  # type: ignore[misc]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **options: Any) -> torch.Tensor:
         return torch.tensor(self._recorder.report(input_ids), device=input_ids.device)
-
-
-def architecture(path: str) -> str:
-    """The architecture a checkpoint's config.json names."""
-    try:
-        config = json.loads((Path(path) / "config.json").read_text())
-        return str(config["architectures"][0])
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{path} is not a checkpoint folder: {error!r}") from error
 
 
 def _end_tokens(model: Any) -> set[int]:
