@@ -27,6 +27,7 @@ MAY_IMPORT = {
         "supervisor.models",
     },
     "tui": {"core", "tui"},
+    "catalog": {"core", "catalog"},
 }
 """What of ours each package may import."""
 
