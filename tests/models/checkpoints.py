@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pytest
 from tiny import make
 
 from vlmd.core.messages import DecodeLimits, ModelSpec, RunWindows
@@ -22,6 +23,14 @@ from vlmd.worker.questions import Picture, Question, Reply
 
 _leases = itertools.count(1)
 WIDTH, HEIGHT = 256, 144
+
+
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """A folder that every process of the test run has."""
+    folder = factory.getbasetemp()
+    base = (folder.parent if folder.name.startswith("popen") else folder) / "tiny"
+    base.mkdir(exist_ok=True)
+    return base
 
 
 def shared_checkpoint(base: Path, name: str) -> Path:

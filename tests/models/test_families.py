@@ -11,7 +11,7 @@ from PIL import Image
 from tiny import MAKERS
 from transformers import AutoProcessor
 
-from tests.models.checkpoints import again, answers, load, pictures, question, shared_checkpoint
+from tests.models.checkpoints import again, answers, load, pictures, question, shared_checkpoint, shared_folder
 from vlmd.core.figures import FrameSize
 from vlmd.worker.engine import Engine
 from vlmd.worker.loading import quantized_modules
@@ -25,18 +25,9 @@ SHAPES = [(256, 144), (144, 256), (176, 176), (320, 64)]
 _engines: dict[str, Engine] = {}
 
 
-@pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that every process of the test run has."""
-    folder = tmp_path_factory.getbasetemp()
-    base = (folder.parent if folder.name.startswith("popen") else folder) / "tiny"
-    base.mkdir(exist_ok=True)
-    return base
-
-
 @pytest.fixture(params=MAKERS)
-def checkpoint(request: pytest.FixtureRequest, base: Path) -> Path:
-    return shared_checkpoint(base, request.param)
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shared_checkpoint(shared_folder(tmp_path_factory), request.param)
 
 
 @pytest.fixture
