@@ -67,46 +67,63 @@ def figures_of(folders: Sequence[Path], cache: Path | None = None, say: Callable
     known = {folder: known_figures(folder, cache) for folder in folders}
     missing = [folder for folder, figures in known.items() if figures is None]
     fresh = worked_out(missing, say) if missing else {}
-    _remember(cache, fresh)
+    remember(cache, fresh)
     return {folder: fresh[folder] if figures is None else figures for folder, figures in known.items()}
 
 
 def worked_out(folders: Sequence[Path], say: Callable[[str], None]) -> dict[Path, Answer]:
     """From a child. Takes seconds."""
     say(f"working out what {', '.join(folder.name for folder in folders)} takes; this needs some seconds")
+    pipe = subprocess.PIPE
     process = subprocess.Popen(
-        [*_python("vlmd.lifeline"), str(os.getpid()), *_python("vlmd.worker.figures")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **_ENVIRONMENT},
-        start_new_session=True,
+        command(), stdin=pipe, stdout=pipe, stderr=pipe, env=environment(), start_new_session=True
     )
     try:
-        asked = json.dumps([str(folder) for folder in folders]).encode()
-        said, words = process.communicate(asked, _SECONDS + _SECONDS_EACH * len(folders))
+        said, words = process.communicate(asked(folders), patience(folders))
     except subprocess.TimeoutExpired:
         said, words = b"", b"it took too long"
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-    answers = _answers(said)
-    lost = "what it takes could not be worked out: " + _last_line(words)
-    return {folder: answers.get(str(folder), f"{folder}: {lost}") for folder in folders}
+    return answers(folders, said, words)
+
+
+# --- the child ------------------------------------------------------------------------------------------------
+
+
+def command() -> list[str]:
+    """It dies with whoever starts it."""
+    return [*_python("vlmd.lifeline"), str(os.getpid()), *_python("vlmd.worker.figures")]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, **_ENVIRONMENT}
+
+
+def asked(folders: Sequence[Path]) -> bytes:
+    """What it is told."""
+    return json.dumps([str(folder) for folder in folders]).encode()
+
+
+def patience(folders: Sequence[Path]) -> float:
+    """Seconds it may take."""
+    return _SECONDS + _SECONDS_EACH * len(folders)
+
+
+def answers(folders: Sequence[Path], said: bytes, words: bytes) -> dict[Path, Answer]:
+    """What it said of each folder; where it said nothing, the last of its `words` tells why."""
+    told: dict[str, Answer] = {}
+    for line in said.splitlines():
+        answer: dict[str, Any] = msgspec.json.decode(line)
+        figures = answer.get("figures")
+        told[answer["folder"]] = msgspec.convert(figures, Figures) if figures else str(answer["problem"])
+    lost = f"what it takes could not be worked out: {_last_line(words)}"
+    return {folder: told.get(str(folder), f"{folder}: {lost}") for folder in folders}
 
 
 def _python(module: str) -> list[str]:
     return [sys.executable, "-P", "-m", module]
-
-
-def _answers(said: bytes) -> dict[str, Answer]:
-    answers: dict[str, Answer] = {}
-    for line in said.splitlines():
-        answer: dict[str, Any] = msgspec.json.decode(line)
-        figures = answer.get("figures")
-        answers[answer["folder"]] = msgspec.convert(figures, Figures) if figures else str(answer["problem"])
-    return answers
 
 
 def _last_line(words: bytes) -> str:
@@ -135,8 +152,8 @@ def _remembered(cache: Path | None) -> dict[str, Figures]:
         return {}
 
 
-def _remember(cache: Path | None, answers: Mapping[Path, Answer]) -> None:
-    """Where the cache may not be written, the next one to ask waits some seconds."""
+def remember(cache: Path | None, answers: Mapping[Path, Answer]) -> None:
+    """Keep what was worked out. Where the cache may not be written, the next one to ask waits some seconds."""
     told = {folder: figures for folder, figures in answers.items() if isinstance(figures, Figures)}
     fresh = {_key(configuration(folder), folder): figures for folder, figures in told.items()}
     if cache is None or not fresh:

@@ -13,10 +13,11 @@ import msgspec
 from vlmd.core.errors import WorkerError
 from vlmd.core.figures import Figures, FrameSize
 from vlmd.core.memory import CONTEXT_BYTES
-from vlmd.core.sizes import choose_size
+from vlmd.core.recipe import Recipe
+from vlmd.core.sizes import MARKUP_TOKENS, choose_size
 
-FRAMES_AT_ONCE = 8
-"""Frames that go through the vision tower together."""
+_FRAMES_AT_ONCE, _PIXELS_AT_ONCE = 8, 4 << 20
+"""What goes through the vision tower together, at the most: more of it takes memory and saves no time."""
 MOST_ROWS = 4096
 """Nobody asks for a larger batch."""
 
@@ -27,6 +28,8 @@ _SCALE_BYTES = 4
 _MASK_BYTES = 3
 """Of each pair of tokens where rows of unequal length share a batch: a mask, and the same as numbers."""
 _FLOAT_BYTES = {"fp32": 4}
+_USABLE = 0.95
+"""What CUDA sees at the least of the memory that the driver tells of."""
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +87,11 @@ def chosen_size(figures: Figures, shape: Shape) -> FrameSize:
         frames=_shown(figures, shape),
         room=figures.context - shape.words - shape.new_tokens,
     )
+
+
+def frames_at_once(size: FrameSize) -> int:
+    """How many frames go through the vision tower together."""
+    return max(1, min(_FRAMES_AT_ONCE, _PIXELS_AT_ONCE // max(1, size.pixels)))
 
 
 def prompt_tokens(figures: Figures, size: FrameSize, shape: Shape) -> int:
@@ -153,10 +161,28 @@ def one_window(figures: Figures, precision: str, shape: Shape) -> Parts:
 
 
 def needs(figures: Figures, precision: str, shape: Shape, total: int | None) -> int:
-    """Bytes that have to be free before loading is worth trying, on a GPU with `total` bytes in all."""
+    """Bytes that have to be free before loading is worth trying, on a GPU with `total` bytes in all.
+
+    The driver counts some more bytes than CUDA does: where "auto" is close to either, the smaller one counts.
+    """
     if precision == "auto":
-        precision = "bf16" if total is None else automatic(figures, shape, total, "bf16")
+        precision = "nf4" if total is None else automatic(figures, shape, int(total * _USABLE), "bf16")
     return one_window(figures, precision, shape).total
+
+
+def shape_of(recipe: Recipe) -> Shape:
+    """What a recipe's windows ask; how many tokens its words are is a guess."""
+    return Shape(
+        frames=recipe.window_frames,
+        words=words_of(recipe.prompt),
+        new_tokens=recipe.generation.max_new_tokens,
+        frame_tokens=recipe.frame_tokens,
+    )
+
+
+def words_of(prompt: str) -> int:
+    """Tokens that a prompt takes beside its frames: a token for every three characters, and what goes around them."""
+    return len(prompt) // 3 + MARKUP_TOKENS
 
 
 def _shown(figures: Figures, shape: Shape) -> int:
@@ -177,4 +203,4 @@ def _prefill(figures: Figures, precision: str, rows: int, length: int) -> int:
 
 
 def _vision(figures: Figures, size: FrameSize, shape: Shape, batch: int) -> int:
-    return min(FRAMES_AT_ONCE, batch * _shown(figures, shape)) * size.pixels * figures.vision
+    return min(frames_at_once(size), batch * _shown(figures, shape)) * size.pixels * figures.vision

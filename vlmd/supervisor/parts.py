@@ -14,6 +14,7 @@ from vlmd.store import Store
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.devices.health import Health
 from vlmd.supervisor.devices.nvml import Nvml
+from vlmd.supervisor.figures import Book
 from vlmd.supervisor.fleet.fleet import Fleet
 from vlmd.supervisor.hooks.hooks import Hooks
 from vlmd.supervisor.keeping import Keeper
@@ -29,6 +30,7 @@ class Parts:
     store: Store
     devices: Sequence[Device]
     nvml: Nvml
+    book: Book
     planner: Planner
     fleet: Fleet
     gpu_health: Health
@@ -66,6 +68,7 @@ def wire(
     """Make every part and tell them of each other; nothing runs yet. Reloads are `announced`."""
 
     def changed() -> None:
+        book.wake()
         planner.wake()
         fleet.wake()
         mergers.wake()
@@ -76,13 +79,14 @@ def wire(
             fleet.cancel(job)
 
     planner = Planner(live, store, models, changed)
+    book = Book(live, models, wanted=any(device.uuid for device in devices))
     metrics = Metrics(device.name for device in devices)
-    fleet = Fleet(live.now, store, models, devices, nvml, worker_command, changed, metrics)
+    fleet = Fleet(live.now, store, models, devices, nvml, worker_command, changed, metrics, book.needs)
     gpu_health = Health(devices, nvml, fleet.park)
     mergers = Mergers(live, store, changed)
     hooks = Hooks(live.now, store, metrics)
     inbox = Inbox(live, store, changed, voided)
     keeper = Keeper(live, store)
     reloading = Reloading(live, models, planner, fleet, inbox, changed, announced)
-    queue = (planner, fleet, gpu_health, mergers, inbox)
+    queue = (book, planner, fleet, gpu_health, mergers, inbox)
     return Parts(live, store, devices, nvml, *queue, metrics, hooks, keeper, changed, voided, reloading)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from vlmd.core.figures import FrameSize
-from vlmd.core.plans import FRAMES_AT_ONCE
+from vlmd.core.plans import frames_at_once
 from vlmd.worker.models.base import Family, Frame
 from vlmd.worker.questions import Picture, Question
 
@@ -40,8 +40,9 @@ class FrameCache:
     def _encode_missing(self, question: Question, size: FrameSize, on_chunk: Callable[[], None]) -> None:
         pairs = zip(_keys(question, size), question.pictures, strict=True)
         missing: list[tuple[Key, Picture]] = [(key, picture) for key, picture in pairs if key not in self._kept]
-        for at in range(0, len(missing), FRAMES_AT_ONCE):
-            chunk = missing[at : at + FRAMES_AT_ONCE]
+        together = frames_at_once(size)
+        for at in range(0, len(missing), together):
+            chunk = missing[at : at + together]
             encoded = self._family.encode([picture for _, picture in chunk], size)
             self._kept.update(zip((key for key, _ in chunk), encoded, strict=True))
             self.encoded += len(chunk)

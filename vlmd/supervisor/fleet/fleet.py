@@ -22,7 +22,7 @@ from vlmd.supervisor.fleet.giving import Giver
 from vlmd.supervisor.fleet.patience import Patience
 from vlmd.supervisor.fleet.rate import Rate
 from vlmd.supervisor.fleet.restart import Restarts
-from vlmd.supervisor.fleet.slot import Slot
+from vlmd.supervisor.fleet.slot import Needs, Slot
 from vlmd.supervisor.fleet.states import Lost, SlotState
 from vlmd.supervisor.fleet.worker import Told
 from vlmd.supervisor.metrics import Metrics
@@ -49,6 +49,7 @@ class Fleet:
         command: Sequence[str],
         changed: Callable[[], None],
         metrics: Metrics,
+        needed: Needs,
     ) -> None:
         limits = settings.limits
         self._limits = limits
@@ -72,6 +73,7 @@ class Fleet:
                 measure=lambda device: memory_of(device, nvml),
                 rested=self._rested,
                 idle_unload=settings.devices.idle_unload_seconds,
+                needed=needed,
             )
             for device in devices
         ]

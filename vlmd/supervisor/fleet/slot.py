@@ -29,6 +29,8 @@ logger = logging.getLogger("vlmd.worker")
 
 Hear = Callable[["Slot", Told], Awaitable[None]]
 Measure = Callable[[Device], Awaitable[Memory | None]]
+Needs = Callable[[ModelSpec, int | None], int]
+"""The least memory that a model takes of a GPU with so many bytes in all."""
 
 _LEVELS = {SlotState.PARKED: logging.ERROR, SlotState.WAITING: logging.WARNING}
 
@@ -50,6 +52,7 @@ class Slot:
     rested: Callable[[], None]
     """Called when it has no worker, and will have none for a while."""
     idle_unload: float | None = None
+    needed: Needs = lambda model, total: needed_bytes(model.weight_bytes)
     worker: Worker | None = None
     refused: dict[str, Failure] = field(default_factory=dict)
     """Models that cannot be loaded here, until somebody says `resume`."""
@@ -117,7 +120,7 @@ class Slot:
     @property
     def needs(self) -> int:
         """The least memory its model takes."""
-        return needed_bytes(self.model.weight_bytes)
+        return self.needed(self.model, self.device.memory_total)
 
     @property
     def serves(self) -> str | None:
