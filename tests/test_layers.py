@@ -80,6 +80,7 @@ def test_the_core_knows_nothing_of_the_outside_world() -> None:
 
 def test_the_daemon_and_the_command_line_leave_torch_and_av_unloaded() -> None:
     ours = "vlmd.cli.run, vlmd.cli.trial, vlmd.cli.demo, vlmd.cli.look, vlmd.cli.gc, vlmd.cli.doctor, vlmd.cli.top"
+    ours += ", vlmd.cli.plan"
     code = f"import sys, {ours}; print({{'torch', 'transformers', 'av'}} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

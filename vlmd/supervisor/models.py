@@ -45,7 +45,7 @@ def model_specs(settings: Settings, known: Collection[str] = ()) -> dict[str, Mo
 
 def model_spec(name: str, settings: ModelSettings, threads: int, cache: Path) -> ModelSpec:
     """Everything a worker has to know of a model. Raises `ConfigError` when its folder is not a checkpoint."""
-    folder = _folder(settings)
+    folder = folder_of(settings)
     family = _architecture(name, folder)
     return ModelSpec(
         name=name,
@@ -63,10 +63,11 @@ def model_spec(name: str, settings: ModelSettings, threads: int, cache: Path) ->
 
 def check_model(name: str, settings: ModelSettings) -> None:
     """Raises `ConfigError` when the model's folder is not a checkpoint; reads next to nothing."""
-    _architecture(name, _folder(settings))
+    _architecture(name, folder_of(settings))
 
 
-def _folder(settings: ModelSettings) -> Path:
+def folder_of(settings: ModelSettings) -> Path:
+    """Where its checkpoint lies."""
     return demo_folder() if settings.is_demo else Path(settings.path)
 
 
