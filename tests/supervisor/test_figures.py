@@ -100,8 +100,10 @@ async def test_without_a_gpu_nobody_asks(tmp_path, monkeypatch):
 
 
 def test_the_shape_is_the_largest_that_a_pipeline_asks(tmp_path):
-    settings = live(tmp_path, window={"length": 4.0, "fps": 5.0}, max_new_tokens=99, prompt="x" * 300).now
+    settings = live(
+        tmp_path, window={"length": 4.0, "fps": 5.0}, generation={"max_new_tokens": 99, "beams": 3}, prompt="x" * 300
+    ).now
     found = shape(settings, "big")
-    assert (found.frames, found.new_tokens, found.frame_tokens) == (20, 99, 400)
+    assert (found.frames, found.new_tokens, found.beams, found.frame_tokens) == (20, 99, 3, 400)
     assert found.words >= 100
     assert shape(settings, "other") == Shape()

@@ -165,9 +165,10 @@ def needs(figures: Figures, precision: str, shape: Shape, total: int | None) -> 
 
     The driver counts some more bytes than CUDA does: where "auto" is close to either, the smaller one counts.
     """
-    if precision == "auto":
-        precision = "nf4" if total is None else automatic(figures, shape, int(total * _USABLE), "bf16")
-    return one_window(figures, precision, shape).total
+    if precision != "auto":
+        return one_window(figures, precision, shape).total
+    floating, quantized = (one_window(figures, each, shape).total for each in ("bf16", "nf4"))
+    return floating if total is not None and floating <= total * _USABLE else min(floating, quantized)
 
 
 def shape_of(recipe: Recipe) -> Shape:
@@ -176,6 +177,7 @@ def shape_of(recipe: Recipe) -> Shape:
         frames=recipe.window_frames,
         words=words_of(recipe.prompt),
         new_tokens=recipe.generation.max_new_tokens,
+        beams=recipe.generation.beams,
         frame_tokens=recipe.frame_tokens,
     )
 

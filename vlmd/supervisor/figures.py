@@ -35,7 +35,8 @@ def shape(settings: Settings, name: str) -> Shape:
     return Shape(
         frames=max(pipeline.window.plan().frames for pipeline in asked),
         words=max(plans.words_of(" ".join([pipeline.prompt, *pipeline.labels, *pipeline.teams])) for pipeline in asked),
-        new_tokens=max(pipeline.max_new_tokens for pipeline in asked),
+        new_tokens=max(pipeline.generation.max_new_tokens for pipeline in asked),
+        beams=max(pipeline.generation.beams for pipeline in asked),
         frame_tokens=tokens,
     )
 

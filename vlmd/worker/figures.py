@@ -34,7 +34,7 @@ def figures_of(folder: str) -> Figures:
     named = architecture(folder)
     family = models.family(named)
     try:
-        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = family.read_config(Path(folder))
         sizes, preferred = family.sizes(config, processing(Path(folder)))
         model = _empty(family, config)
         text = family.text_config(config)
