@@ -17,10 +17,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from vlmd.config import ModelSettings, Settings
 from vlmd.core.errors import ConfigError
 from vlmd.core.memory import Stored, weight_bytes
 from vlmd.core.messages import ModelSpec
+from vlmd.supervisor.figures import shape
 
 logger = logging.getLogger("vlmd.models")
 
@@ -37,7 +40,7 @@ def model_specs(settings: Settings, known: Collection[str] = ()) -> dict[str, Mo
     cache = settings.paths.state / "model-digests.json"
     used = {pipeline.model for pipeline in settings.pipelines.values()}
     return {
-        name: model_spec(name, model, settings.devices.threads, cache)
+        name: replace(model_spec(name, model, settings.devices.threads, cache), shape=shape(settings, name))
         for name, model in settings.models.items()
         if name in used and name not in known
     }

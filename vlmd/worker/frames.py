@@ -37,6 +37,10 @@ class FrameCache:
         """The lease has ended."""
         self._kept = {key: frame for key, frame in self._kept.items() if key[0] != lease}
 
+    def clear(self) -> None:
+        """Keep nothing: whatever is shown again is encoded again."""
+        self._kept = {}
+
     def _encode_missing(self, question: Question, size: FrameSize, on_chunk: Callable[[], None]) -> None:
         pairs = zip(_keys(question, size), question.pictures, strict=True)
         missing: list[tuple[Key, Picture]] = [(key, picture) for key, picture in pairs if key not in self._kept]
