@@ -12,7 +12,7 @@ from vlmd import catalog
 from vlmd.catalog import figures as asking
 from vlmd.catalog.figures import figures_of, known_figures
 from vlmd.core.figures import Figures
-from vlmd.supervisor.models import demo_folder
+from vlmd.weights import demo_folder
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from vlmd.core import plans
 from vlmd.core.families import family_name
 from vlmd.core.figures import Figures, FrameSize
 from vlmd.core.plans import Shape
-from vlmd.supervisor.models import demo_folder
+from vlmd.weights import demo_folder
 
 
 class Researched(NamedTuple):

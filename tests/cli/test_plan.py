@@ -16,7 +16,7 @@ from vlmd.cli.planned import Card, document, for_picture, imagined, smallest_car
 from vlmd.core import plans
 from vlmd.core.errors import UsageError
 from vlmd.core.plans import Shape
-from vlmd.supervisor.models import demo_folder
+from vlmd.weights import demo_folder
 
 NAME = "HuggingFaceM4/idefics2-8b"
 FIGURES = catalog.listed()[NAME]

@@ -8,6 +8,14 @@ from pathlib import Path
 MAKERS = {
     "idefics2": "idefics2:make",
     "idefics3": "idefics3:make",
+    "phi3v": "phi3v:make",
+    "qwen2.5-vl-3b": "qwen:make_2_5_3b",
+    "qwen2.5-vl-7b": "qwen:make_2_5_7b",
+    "qwen3-vl-4b": "qwen:make_3_4b",
+    "qwen3-vl-8b": "qwen:make_3_8b",
+    "internvl": "internvl:make",
+    "llava-mistral": "llava_next:make_mistral",
+    "llava-vicuna": "llava_next:make_vicuna",
 }
 """Name of a checkpoint → module and function."""
 

@@ -36,6 +36,7 @@ _COMMANDS = {
     "resume": "devices",
     "plan": "plan",
     "try": "trial",
+    "models": "models",
     "gc": "gc",
     "doctor": "doctor",
     "demo": "demo",

@@ -26,7 +26,7 @@ from vlmd.supervisor.devices.discovery import every_gpu
 from vlmd.supervisor.devices.memory import memory_of
 from vlmd.supervisor.devices.nvml import Nvml, NvmlError
 from vlmd.supervisor.figures import shape
-from vlmd.supervisor.models import demo_folder, folder_of
+from vlmd.weights import NotFetched, demo_folder, folder_of
 
 __all__ = ["plan", "print_catalog"]
 
@@ -94,19 +94,30 @@ def plan(
 def resolve(model: str, settings: Settings) -> Named:
     """What a name stands for: a configured model, else a folder, else the catalog. Raises `UsageError`."""
     if model in settings.models:
-        return Named(model, "named in config.toml", folder_of(settings.models[model]), shape(settings, model))
+        return _configured(model, settings)
     if (Path(model) / "config.json").is_file():
         return Named(model, "as its folder says", Path(model).absolute(), Shape())
     if model == catalog.DEMO:
         return Named(model, "comes with vlmd", demo_folder(), Shape())
-    full = catalog.find(model)
-    if full is not None:
+    if (full := catalog.find(model)) is not None:
         return Named(full, "in the catalog of vlmd", catalog.folders()[full], Shape())
     if Path(model).is_dir():
         raise UsageError(f"{shown(model)} holds no config.json; name the folder of a checkpoint")
     near = catalog.closest(model, settings.models)
     meant = f"did you mean {' or '.join(near)}?" if near else "`vlmd models` lists the names that are"
     raise UsageError(f"{shown(model)} is no configured model, no folder and no name that vlmd knows; {meant}")
+
+
+def _configured(name: str, settings: Settings) -> Named:
+    """One that was not fetched yet may be in the catalog."""
+    model, asked = settings.models[name], shape(settings, name)
+    try:
+        return Named(name, "named in config.toml", folder_of(model, settings.paths.models), asked)
+    except NotFetched as error:
+        full = catalog.find(model.hub or "")
+        if full is None:
+            raise UsageError(f"{error}; run `vlmd models fetch {name}`") from error
+        return Named(name, f"not fetched yet; as {full} in the catalog of vlmd", catalog.folders()[full], asked)
 
 
 def _figures(named: Named, settings: Settings) -> Figures:

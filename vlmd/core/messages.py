@@ -121,6 +121,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What its weights take on a GPU; 0 where its files do not say."""
     shape: Shape = Shape()
     """What its windows are going to ask, at the most."""
+    devices: int = 1
+    """How many devices one worker takes for it."""
 
 
 class LoadModel(Message, frozen=True):
@@ -132,6 +134,8 @@ class LoadModel(Message, frozen=True):
     verify: bool = False
     """Try the model on canary windows before it is ready."""
     log_level: int = 20
+    devices: int = 1
+    """How many devices it sees and spreads the model over: "cuda:0" and those after it."""
 
 
 class RunWindows(Message, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -44,6 +44,8 @@ class Parts:
     voided: Callable[[list[int]], Awaitable[None]]
     """These jobs ended, or begin anew: workers leave them."""
     reloading: Reloading
+    models: Mapping[str, ModelSpec]
+    """What pipelines use, by name."""
 
     @property
     def settings(self) -> Settings:
@@ -89,4 +91,4 @@ def wire(
     keeper = Keeper(live, store)
     reloading = Reloading(live, models, planner, fleet, inbox, changed, announced)
     queue = (book, planner, fleet, gpu_health, mergers, inbox)
-    return Parts(live, store, devices, nvml, *queue, metrics, hooks, keeper, changed, voided, reloading)
+    return Parts(live, store, devices, nvml, *queue, metrics, hooks, keeper, changed, voided, reloading, models)

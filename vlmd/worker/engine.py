@@ -21,13 +21,15 @@ from vlmd.core.messages import ModelSpec, Ready
 from vlmd.core.recipe import Recipe
 from vlmd.core.verification import Verification
 from vlmd.worker import models
+from vlmd.worker.counting import counted
 from vlmd.worker.figures import figures_of
 from vlmd.worker.frames import FrameCache
 from vlmd.worker.generation import OnReply, generate, own_settings_only
+from vlmd.worker.load_failures import explained
 from vlmd.worker.loading import FLOATS, Checkpoint, architecture
-from vlmd.worker.models.base import Asked, Family, Inputs
+from vlmd.worker.models.base import Asked, Family, Frame, Inputs
 from vlmd.worker.questions import Question, Reply
-from vlmd.worker.room import CudaMemory, NoMemory, Room, is_out_of_memory
+from vlmd.worker.room import CudaMemory, NoMemory, Room, device_bytes, is_out_of_memory
 from vlmd.worker.sizing import Sizing
 
 logger = logging.getLogger("vlmd.worker")
@@ -63,8 +65,11 @@ class Engine:
         own_settings_only(family.model)
 
     @classmethod
-    def load(cls, spec: ModelSpec, device: str, progress: Callable[[str], None]) -> Engine:
-        """Load a checkpoint onto a device; raises `WorkerError` where a second try would fail the same way."""
+    def load(cls, spec: ModelSpec, device: str, progress: Callable[[str], None], devices: int = 1) -> Engine:
+        """Load a checkpoint onto a device, or over all GPUs it sees.
+
+        Raises `WorkerError` where a second try would fail the same way.
+        """
         begun = time.monotonic()
         torch.set_num_threads(spec.threads)
         _quieten_transformers()
@@ -79,14 +84,16 @@ class Engine:
             precision=precision,
             dtype=FLOATS.get(precision, FLOATS[best]),
             device=device,
+            devices=1 if device == "cpu" else devices,
             attention=spec.attention,
             adapter=spec.adapter,
         )
         try:
-            loaded = family.load(checkpoint, progress)
+            with counted(progress):
+                loaded = family.load(checkpoint, progress)
             return cls(loaded, spec, device, precision, int((time.monotonic() - begun) * 1000), figures)
         except (OSError, ValueError, ImportError, SafetensorError) as error:
-            raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{spec.path}: {error}") from error
+            raise explained(spec.path, error) from error
 
     def ready(self) -> Ready:
         model = self._family.model
@@ -153,8 +160,7 @@ class Engine:
         size = self._sizing.of(questions[0].run.recipe)
         try:
             frames = self._frames.of(questions, size, lambda: on_step(0))
-            rows = [Asked(question.prompt, shown) for question, shown in zip(questions, frames, strict=True)]
-            return self._family.prepare(rows)
+            return self._family.prepare([_asked(*row) for row in zip(questions, frames, strict=True)])
         except (ValueError, TypeError, LookupError) as error:
             raise Unprepared(f"{type(error).__name__}: {error}"[:500]) from error
 
@@ -186,7 +192,11 @@ def _automatic(figures: Figures | None, spec: ModelSpec, device: str, best: str)
     """The device's best float where the model and one window fit its memory, else nf4."""
     if device == "cpu" or figures is None:
         return best
-    return plans.automatic(figures, spec.shape, int(torch.cuda.mem_get_info()[1]), best)
+    return plans.automatic(figures, spec.shape, device_bytes(), best)
+
+
+def _asked(question: Question, frames: Sequence[Frame]) -> Asked:
+    return Asked(question.prompt, frames, question.run.recipe.generation.max_new_tokens)
 
 
 def _quieten_transformers() -> None:

@@ -10,7 +10,7 @@ from vlmd.worker.models.base import Family, Frame
 from vlmd.worker.questions import Picture, Question
 
 Key = tuple[int, int, int]
-"""(lease, pts of the frame, tokens of its size)"""
+"""(lease, pts of the frame, most tokens of its size): two sizes can take the same number of most frames."""
 
 
 class FrameCache:
@@ -61,4 +61,4 @@ class FrameCache:
 
 
 def _keys(question: Question, size: FrameSize) -> list[Key]:
-    return [(question.run.lease, pts, size.tokens) for pts in question.pts]
+    return [(question.run.lease, pts, size.most) for pts in question.pts]

@@ -41,7 +41,7 @@ def architecture(path: str) -> str:
         config = json.loads((Path(path) / "config.json").read_text())
         return str(config["architectures"][0])
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{path} is not a checkpoint folder: {error!r}") from error
+        raise WorkerError(Code.MODEL_MISSING, f"{path} is not a checkpoint folder: {error!r}") from error
 
 
 def load_tokenizer(checkpoint: Checkpoint, folder: str = "") -> Any:

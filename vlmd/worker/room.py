@@ -60,20 +60,31 @@ class NoMemory:
 
 
 class CudaMemory:
-    """A GPU's; made when the model has been loaded, and nothing else."""
+    """Of the GPUs that a model lies on; made when it has been loaded, and nothing else."""
 
     def __init__(self) -> None:
-        self._model = torch.cuda.memory_allocated()
+        self._model = _over_all(torch.cuda.memory_allocated)
 
     def free(self) -> int | None:
-        free: int = torch.cuda.mem_get_info()[0]
-        return free + int(torch.cuda.memory_reserved()) - int(torch.cuda.memory_allocated())
+        kept = _over_all(torch.cuda.memory_reserved) - _over_all(torch.cuda.memory_allocated)
+        return _over_all(lambda device: torch.cuda.mem_get_info(device)[0]) + kept
 
     def begin(self) -> None:
-        torch.cuda.reset_peak_memory_stats()
+        for device in range(torch.cuda.device_count()):
+            torch.cuda.reset_peak_memory_stats(device)
 
     def used(self) -> int | None:
-        return int(torch.cuda.max_memory_allocated()) - int(self._model)
+        return _over_all(torch.cuda.max_memory_allocated) - self._model
+
+
+def device_bytes() -> int:
+    """Memory of the GPUs that this worker has, in all."""
+    return _over_all(lambda device: torch.cuda.mem_get_info(device)[1])
+
+
+def _over_all(measure: Callable[[int], int]) -> int:
+    """This process sees the GPUs of its worker, and no others."""
+    return sum(int(measure(device)) for device in range(torch.cuda.device_count()))
 
 
 class Room:

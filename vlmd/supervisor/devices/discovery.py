@@ -54,6 +54,12 @@ class Device:
         return "cuda:0" if self.kind == "cuda" else "cpu"
 
 
+def environment_of(devices: Sequence[Device]) -> dict[str, str]:
+    """What the environment of a worker must say that is to see these devices and no other, in this order."""
+    seen = ",".join(filter(None, (device.environment.get("CUDA_VISIBLE_DEVICES", "") for device in devices)))
+    return {**devices[0].environment, "CUDA_VISIBLE_DEVICES": seen}
+
+
 async def discover(settings: DeviceSettings, environ: Mapping[str, str], nvml: Nvml) -> list[Device]:
     """The devices that get a worker, in the order of devices.use. Raises `DeviceError` rather than guess."""
     if settings.use == "auto":
