@@ -14,6 +14,7 @@ from vlmd.store import Store
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.devices.health import Health
 from vlmd.supervisor.devices.nvml import Nvml
+from vlmd.supervisor.figures import Book
 from vlmd.supervisor.fleet.fleet import Fleet
 from vlmd.supervisor.hooks.hooks import Hooks
 from vlmd.supervisor.keeping import Keeper
@@ -30,6 +31,7 @@ class Parts:
     store: Store
     devices: Sequence[Device]
     nvml: Nvml
+    book: Book
     planner: Planner
     fleet: Fleet
     gpu_health: Health
@@ -71,6 +73,7 @@ def wire(
     """Make every part and tell them of each other; nothing runs yet. Reloads are `announced`."""
 
     def changed() -> None:
+        book.wake()
         planner.wake()
         fleet.wake()
         mergers.wake()
@@ -81,9 +84,10 @@ def wire(
             fleet.cancel(job)
 
     planner = Planner(live, store, models, changed)
+    book = Book(live, models, wanted=any(device.uuid for device in devices))
     metrics = Metrics(device.name for device in devices)
     verified = Verified(live.now.paths.state / "verified.json")
-    fleet = Fleet(live.now, store, models, devices, nvml, worker_command, changed, metrics, verified)
+    fleet = Fleet(live.now, store, models, devices, nvml, worker_command, changed, metrics, verified, book.needs)
     gpu_health = Health(devices, nvml, fleet.park)
     mergers = Mergers(live, store, changed)
     hooks = Hooks(live.now, store, metrics)
@@ -95,6 +99,7 @@ def wire(
         store,
         devices,
         nvml,
+        book,
         planner,
         fleet,
         gpu_health,

@@ -23,7 +23,7 @@ from vlmd.supervisor.fleet.giving import Giver
 from vlmd.supervisor.fleet.patience import Patience
 from vlmd.supervisor.fleet.rate import Rate
 from vlmd.supervisor.fleet.restart import Restarts
-from vlmd.supervisor.fleet.slot import Slot
+from vlmd.supervisor.fleet.slot import Needs, Slot
 from vlmd.supervisor.fleet.states import Lost, SlotState
 from vlmd.supervisor.fleet.worker import Told
 from vlmd.supervisor.metrics import Metrics
@@ -52,6 +52,7 @@ class Fleet:
         changed: Callable[[], None],
         metrics: Metrics,
         verified: Verified,
+        needed: Needs,
     ) -> None:
         limits = settings.limits
         self._limits = limits
@@ -77,6 +78,7 @@ class Fleet:
                 rested=self._rested,
                 idle_unload=settings.devices.idle_unload_seconds,
                 untried=lambda model, device: verified.of(model, device) is None,
+                needed=needed,
             )
             for device in devices
         ]
