@@ -19,14 +19,16 @@ MAY_IMPORT = {
     "outputs": {"core", "outputs", "__version__"},
     "merger": {"core", "outputs", "store.reader", "merger", "link", "lifeline", "log"},
     "media": {"core", "media", "link", "lifeline", "log", "vlmd"},
-    "worker": {"core", "media.client", "media.memory", "worker", "link", "lifeline", "log", "__version__"},
+    "worker": {"core", "media.client", "media.memory", "weights", "worker", "link", "lifeline", "log", "__version__"},
+    "weights": {"core", "log", "weights"},
     "inbox": {"core", "store", "inbox", "media.opening", "config", "clock", "filesystem", "log"},
     "config": {"core", "config"},
     "doctor": {
         *("core", "config", "store", "filesystem", "doctor", "media.client", "media.opening", "__version__"),
-        "supervisor.models",
+        "weights",
     },
     "tui": {"core", "tui"},
+    "catalog": {"core", "catalog"},
 }
 """What of ours each package may import."""
 
@@ -39,7 +41,7 @@ BELONGS_TO = {
     "aiosqlite": {"vlmd/store"},
     "watchdog": {"vlmd/inbox"},
     "prometheus_client": {"vlmd/supervisor/metrics.py", "vlmd/supervisor/api/metrics.py"},
-    "httpx": {"vlmd/cli", "vlmd/supervisor/hooks"},
+    "httpx": {"vlmd/cli", "vlmd/supervisor/hooks", "vlmd/weights/hub"},
 }
 OUTSIDE_WORLD = {"asyncio", "io", "pathlib", "socket", "sqlite3", "subprocess", "threading", "time", "random"}
 
@@ -72,13 +74,20 @@ def test_a_library_is_imported_only_where_it_belongs(module: str) -> None:
     assert {user for user in users if not any(map(user.is_relative_to, BELONGS_TO[module]))} == set()
 
 
+def test_only_one_verb_fetches_anything() -> None:
+    others = [path for path in ALL if path.is_relative_to("vlmd") and not path.is_relative_to("vlmd/weights/hub")]
+    users = {str(path) for path in others if any(within(name, {"vlmd.weights.hub"}) for name in imports(path))}
+    assert users == {"vlmd/cli/models_fetch.py"}
+
+
 def test_the_core_knows_nothing_of_the_outside_world() -> None:
     for path in (path for path in ALL if path.is_relative_to("vlmd/core")):
         assert {name for name in imports(path) if within(name, OUTSIDE_WORLD)} == set(), path
 
 
 def test_the_daemon_and_the_command_line_leave_torch_and_av_unloaded() -> None:
-    ours = "vlmd.cli.run, vlmd.cli.trial, vlmd.cli.demo, vlmd.cli.look, vlmd.cli.gc, vlmd.cli.doctor, vlmd.cli.top"
+    verbs = ("run", "trial", "demo", "look", "gc", "doctor", "top", "models", "plan")
+    ours = ", ".join(f"vlmd.cli.{verb}" for verb in verbs)
     code = f"import sys, {ours}; print({{'torch', 'transformers', 'av'}} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -13,6 +13,7 @@ import pytest
 from vlmd.config import load_settings
 
 FOLDER = Path(__file__).parents[1] / "systemd"
+FETCH = FOLDER / "vlmd-fetch@.service"
 UNITS = {"system": FOLDER / "vlmd.service", "user": FOLDER / "user" / "vlmd.service"}
 MOST_EXPOSED = 6
 """Tenths."""
@@ -44,7 +45,15 @@ def test_decoders_may_lock_themselves_up(unit: str) -> None:
     assert {"landlock_create_ruleset", "landlock_restrict_self", "seccomp"} <= set(last.split())
 
 
-@pytest.mark.parametrize("unit", UNITS)
+def test_what_fetches_writes_where_the_daemon_reads() -> None:
+    fetch = FETCH.read_text()
+    assert load_settings(FOLDER / "config.toml").paths.models == Path("/var/lib/vlmd/models")
+    assert "StateDirectory=vlmd\n" in fetch and "User=vlmd\n" in fetch
+    assert values("system", "ExecStart")[0].removesuffix(" run") + " models fetch %i\n" in fetch
+    assert "\n#LoadCredential=hf_token:" in fetch
+
+
+@pytest.mark.parametrize("unit", [*UNITS, "fetch"])
 def test_systemd_finds_nothing_wrong_with_a_unit(unit: str, tmp_path: Path) -> None:
     analyze(unit, tmp_path, "verify", "--man=no")
 
@@ -58,7 +67,8 @@ def analyze(unit: str, folder: Path, verb: str, *flags: str) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
     copy = folder / "vlmd.service"
-    copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNITS[unit].read_text(), flags=re.MULTILINE))
+    text = UNITS.get(unit, FETCH).read_text()
+    copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE))
     scope = ["--user"] if unit == "user" else []
     command = ["systemd-analyze", *scope, verb, *flags, str(copy)]
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}

@@ -27,7 +27,7 @@ from vlmd.demo.render import render_match
 from vlmd.demo.stage import FRAME_EDGE
 from vlmd.media.client import Decoder
 from vlmd.media.opening import identify
-from vlmd.supervisor.models import demo_folder
+from vlmd.weights import demo_folder
 from vlmd.worker.engine import Engine
 from vlmd.worker.questions import Question
 

@@ -34,6 +34,7 @@ _FILES = [
     ("paths.results", "Results, one JSON file a video, in the same folders."),
     ("paths.state", "The database; a local disk."),
     ("paths.socket", "Where the verbs reach the daemon."),
+    ("paths.models", "What `vlmd models fetch` put there: OWNER--NAME/COMMIT, with vlmd.json in it."),
 ]
 _ENVIRONMENT = [
     ("VLMD_CONFIG", "The config file, as with --config."),
@@ -45,9 +46,15 @@ _ENVIRONMENT = [
     ),
     (
         "STATE_DIRECTORY, RUNTIME_DIRECTORY, CONFIGURATION_DIRECTORY",
-        "Set by systemd: the defaults of paths.state and paths.socket, and the folder of the machine's config.toml.",
+        "Set by systemd: the defaults of paths.state, paths.models and paths.socket, and the folder of the machine's "
+        "config.toml.",
     ),
     ("CUDA_VISIBLE_DEVICES", "The GPUs that may be used."),
+    (
+        "HF_TOKEN, HF_ENDPOINT",
+        "For `vlmd models fetch`: the token for gated and private models, and another hub than https://huggingface.co. "
+        "Without HF_TOKEN, $CREDENTIALS_DIRECTORY/hf_token counts.",
+    ),
 ]
 _SETTINGS = (
     "A key counts as set by the first of: --set, the environment, --config or $VLMD_CONFIG, the user's config.toml, "

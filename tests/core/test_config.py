@@ -51,7 +51,8 @@ def test_shipped_file_writes_out_every_key() -> None:
     for section in ("paths", "devices", "inbox", "limits", "hooks", "retention"):
         assert set(shipped[section]) == set(getattr(parse_settings({}), section).model_dump())
     pipeline = parse_settings(shipped).pipelines["soccer"]
-    assert set(shipped["models"]["idefics3"]) == set(parse_settings(shipped).models["idefics3"].model_dump())
+    models = shipped["models"].values()
+    assert {key for model in models for key in model} == set(parse_settings(shipped).models["idefics3"].model_dump())
     assert set(shipped["pipelines"]["soccer"]) == set(pipeline.model_dump())
     assert set(shipped["pipelines"]["soccer"]["window"]) == set(pipeline.window.model_dump(by_alias=True))
     assert set(shipped["pipelines"]["soccer"]["generation"]) == set(pipeline.generation.model_dump())
@@ -61,7 +62,7 @@ def test_commented_examples_parse_and_show_the_defaults() -> None:
     settings = parse_settings(tomllib.loads(uncommented(SHIPPED.read_text())))
     settings.require_runnable()
     model, pipeline = settings.models["idefics3"], settings.pipelines["soccer"]
-    unset = {"path", "adapter", "frame_edge"}
+    unset = {"path", "hub", "revision", "adapter", "frame_edge"}
     assert model.model_dump(exclude=unset) == _defaults("models", "m", exclude=unset)
     own = {"model", "labels", "window", "generation"}
     assert pipeline.model_dump(exclude=own) == _defaults("pipelines", "p", exclude=own)

@@ -175,6 +175,7 @@ def test_systemd_moves_the_defaults_and_nothing_else(box: Box) -> None:
     loaded = box.load(**unit)
     paths = loaded.settings.paths
     assert (paths.state, paths.socket) == (Path("/var/lib/vlmd"), Path("/run/vlmd/vlmd.sock"))
+    assert paths.models == Path("/var/lib/vlmd/models")
     assert loaded.origin(("paths", "socket")) == "$RUNTIME_DIRECTORY"
     assert loaded.settings.limits.max_windows == 2
     box.write(box.user, '[paths]\nstate = "/srv/state"')
@@ -188,7 +189,7 @@ def test_without_a_home_folder_a_sentence_says_so(box: Box, monkeypatch: pytest.
     monkeypatch.setattr(os.path, "expanduser", nobody)
     del box.environ["XDG_CONFIG_HOME"]
     assert 'paths.inbox: nobody knows which folder "~" is; write the path out' in box.problems()
-    given_out = [f"paths.{key}=/srv/{key}" for key in ("inbox", "results", "state")]
+    given_out = [f"paths.{key}=/srv/{key}" for key in ("inbox", "results", "state", "models")]
     assert box.load(*given_out).settings.paths.socket == Path("/srv/state/vlmd.sock")
 
 

@@ -77,6 +77,17 @@ def test_every_mistake_is_told_at_once() -> None:
         ({"models": {"m": "x"}}, 'models.m: expected a section of its own, not "x"'),
         ({"models": {"m": {"path": ""}}}, "models.m.path: expected a path"),
         ({"models": {"a/b": {"path": "x"}}}, 'models."a/b": expected a name'),
+        ({"models": {"m": {}}}, "models.m: expected where its checkpoint lies"),
+        ({"models": {"m": {"path": "x", "hub": "a/b"}}}, "models.m: path and hub both say"),
+        ({"models": {"m": {"path": "x", "revision": "main"}}}, "models.m: revision says which version"),
+        ({"models": {"m": {"hub": "no-owner"}}}, 'models.m.hub: expected a name of the model hub, "owner/name"'),
+        ({"models": {"m": {"hub": "../b"}}}, "models.m.hub: expected a name of the model hub"),
+        ({"models": {"m": {"hub": "a/b", "revision": "../x"}}}, "models.m.revision: expected a branch, a tag"),
+        (
+            {"models": {"m": {"hub": "OpenGVLab/InternVL3_5-4B"}}},
+            "models.m.hub: OpenGVLab/InternVL3_5-4B only loads with code of its own, which vlmd never runs; "
+            'write hub = "OpenGVLab/InternVL3_5-4B-HF"',
+        ),
         ({"devices": {"use": "cpu"}}, 'devices.use: expected "auto" or a list'),
         ({"devices": {"use": []}}, 'devices.use: expected "auto" or a list'),
         ({"devices": {"use": ["cuda:01"]}}, 'devices.use: expected "cuda:N"'),

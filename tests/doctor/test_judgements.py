@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from vlmd import __version__
 from vlmd.config import parse_settings
 from vlmd.doctor import database, decoding, folders, gpu, models, registry, service, system
 from vlmd.doctor.findings import Finding, Setting
 from vlmd.store import Store
-from vlmd.supervisor.models import demo_folder
+from vlmd.weights import demo_folder
 
 DRIVER: dict[str, Any] = {"missing": False, "driver": "550.1", "cuda": 12040, "gpus": [{"index": 0, "problem": None}]}
 DEVICE = {"index": 0, "name": "L4", "capability": [8, 9], "bf16": True, "problem": None}
@@ -109,11 +110,12 @@ def spoil(checkpoint: Path, how: str) -> None:
     if how == "pickle":
         weights.rename(checkpoint / "pytorch_model.bin")
     if how == "shards":
+        weights.unlink()
         index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
         (checkpoint / "model.safetensors.index.json").write_text(json.dumps(index))
     if how == "code":
         (checkpoint / "modeling_x.py").write_text("print('hello')")
-    if how == "family":
+    if how in ("family", "code"):
         config = json.loads((checkpoint / "config.json").read_text()) | {"architectures": ["Unheard"]}
         (checkpoint / "config.json").write_text(json.dumps(config))
     if how == "config":
@@ -125,13 +127,13 @@ def spoil(checkpoint: Path, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "told"),
     [
-        ("cut", "bytes and should have"),
+        ("cut", "model.safetensors was cut off"),
         ("text", "is no safetensors file"),
         ("pickle", "pickles, which can run code"),
         ("shards", "2 of 2 weight files are missing, such as model-1.safetensors"),
         ("code", "code of its own"),
         ("family", "no family for Unheard"),
-        ("config", "is no checkpoint"),
+        ("config", "holds no config.json"),
         ("tokenizer", "no tokenizer"),
     ],
 )
@@ -228,3 +230,12 @@ def test_a_check_that_fails_itself_is_told_and_stops_no_other(monkeypatch: pytes
     found = registry.examine(Setting(parse_settings({}), {}, None), looked.append)
     assert [finding.check for finding in found] == looked == ["odd", "kernel"]
     assert found[0].level == "fail" and "ZeroDivisionError" in found[0].found
+
+
+def test_a_model_that_the_daemon_cannot_load_is_told_of_in_its_words(tmp_path: Path) -> None:
+    settings = parse_settings({"paths": {"state": str(tmp_path)}})
+    unloadable = {"model": "m", "reason": "/m: no file named model.safetensors", "remedy": "fetch it again"}
+    status = {"version": __version__, "pid": 1, "uptime_s": 5.0, "unloadable": [unloadable]}
+    _, found = service.daemon(Setting(settings, {}, status))
+    assert (found.level, found.check, found.remedy) == ("fail", "loading m", "fetch it again")
+    assert found.found == "the daemon cannot load it: /m: no file named model.safetensors"

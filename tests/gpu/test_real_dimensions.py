@@ -60,8 +60,4 @@ def test_a_batch_says_nearly_what_its_rows_say(engine: Engine) -> None:
 
 
 def _logits(engine: Engine, asked: list) -> torch.Tensor:
-    inputs = engine._prepare(asked, lambda rows: None)
-    output = engine._family.generate(
-        inputs, max_new_tokens=1, do_sample=False, return_dict_in_generate=True, output_logits=True
-    )
-    return output.logits[0].float()
+    return engine.first_logits(asked)

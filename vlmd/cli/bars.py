@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
@@ -18,13 +20,16 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
-from vlmd.cli.words import console
+from vlmd.cli.words import clock, console, size
 from vlmd.core.names import shown
 
 _STEP = 0.25
 """Without a terminal: a line at every quarter."""
+_SMALL_STEP = 0.1
+"""The same of what may take an hour."""
 
 
 class _OnTerminal:
@@ -41,7 +46,8 @@ class _OnTerminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._console.is_terminal:  # elsewhere a stop writes an empty line
+            self._progress.stop()
 
 
 class Steps(_OnTerminal):
@@ -62,6 +68,43 @@ class Steps(_OnTerminal):
 
     def reached(self, amount: float) -> None:
         self._progress.update(self._task, completed=amount)
+
+
+class Transfer(_OnTerminal):
+    """Bytes that arrive, `here` of them before it begins."""
+
+    def __init__(self, name: str, here: int, total: int) -> None:
+        self._console = console(stderr=True)
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        self._progress = Progress(*columns, console=self._console, redirect_stdout=False, redirect_stderr=False)
+        self._task = self._progress.add_task(shown(name), total=total, completed=here)
+        self._name, self._begun_with, self._total = name, here, total
+        self._begun = time.monotonic()
+        self._said = int(here / total / _SMALL_STEP) if total else 0
+
+    def arrived(self, count: int) -> None:
+        """So many are here."""
+        self._progress.update(self._task, completed=count)
+        step = int(count / self._total / _SMALL_STEP) if self._total else 0
+        if not self._console.is_terminal and step > self._said:
+            self._said = step
+            click.echo(f"{self._name}: {size(count)} of {size(self._total)}{self._pace(count)}", err=True)
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self._console.print(shown(text))
+
+    def _pace(self, count: int) -> str:
+        seconds = max(time.monotonic() - self._begun, 0.001)
+        rate = (count - self._begun_with) / seconds
+        left = f", {clock(round((self._total - count) / rate))} left" if rate > 0 and count < self._total else ""
+        return f", {size(rate)}/s{left}"
 
 
 class Doing:

@@ -42,7 +42,7 @@ def check(given: Given) -> None:
             f"{window.length:g} s every {window.step:g} s at {window.fps:g} pictures per second"
         )
     for name, model in settings.models.items():
-        click.echo(f"model {name}: {model.path}, precision {model.precision}, {model.max_batch} windows at once")
+        click.echo(f"model {name}: {model.origin}, precision {model.precision}, {model.max_batch} windows at once")
     use = settings.devices.use
     click.echo(f"devices: {'every GPU that may be seen' if use == 'auto' else ', '.join(use)}")
 
@@ -51,7 +51,7 @@ def _check_models(settings: Settings) -> None:
     problems = []
     for name in dict.fromkeys(pipeline.model for pipeline in settings.pipelines.values()):
         try:
-            check_model(name, settings.models[name])
+            check_model(name, settings.models[name], settings.paths.models)
         except ConfigError as error:
             problems += error.problems
     if problems:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
+from vlmd.core.hub_names import is_hub_name, is_revision, name_to_use
 from vlmd.core.retention import FOREVER
 
 DEMO_MODEL = "vlmd-demo"
@@ -55,6 +56,20 @@ def _current_folder() -> Path:
 
 def _model_path(value: object, info: ValidationInfo) -> str:
     return DEMO_MODEL if value == DEMO_MODEL else str(_absolute(value, info))
+
+
+def _hub_name(value: str) -> str:
+    if not is_hub_name(value):
+        raise ValueError(f'expected a name of the model hub, "owner/name", not "{value}"; a folder goes into path')
+    if same := name_to_use(value):
+        raise ValueError(f'{value} only loads with code of its own, which vlmd never runs; write hub = "{same}"')
+    return value
+
+
+def _revision(value: str) -> str:
+    if not is_revision(value):
+        raise ValueError(f'expected a branch, a tag or a commit, such as "main", not "{value}"')
+    return value
 
 
 def _name(value: str) -> str:
@@ -144,6 +159,8 @@ def _is_address(value: str) -> bool:
 
 AbsolutePath = Annotated[Path, BeforeValidator(_absolute), Anchored()]
 ModelPath = Annotated[str, BeforeValidator(_model_path), Anchored(frozenset({DEMO_MODEL}))]
+HubName = Annotated[str, AfterValidator(_hub_name)]
+Revision = Annotated[str, AfterValidator(_revision)]
 Name = Annotated[str, AfterValidator(_name)]
 Hook = Annotated[str | tuple[str, ...], PlainValidator(_hook)]
 Globs = Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], Field(strict=False)]

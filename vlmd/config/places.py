@@ -54,6 +54,7 @@ def systemd_layer(environ: Mapping[str, str]) -> Layer:
     origins: dict[Keys, str] = {}
     if state:
         paths["state"], origins["paths", "state"] = os.fspath(state), "$STATE_DIRECTORY"
+        paths["models"], origins["paths", "models"] = os.fspath(state / "models"), "$STATE_DIRECTORY"
     if runtime:
         paths["socket"], origins["paths", "socket"] = os.fspath(runtime / "vlmd.sock"), "$RUNTIME_DIRECTORY"
     return Layer("systemd", {"paths": paths} if paths else {}, lambda: origins)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from vlmd.config.generation import GenerationSettings
 from vlmd.config.kinds import (
@@ -19,9 +19,11 @@ from vlmd.config.kinds import (
     Few,
     Globs,
     Hook,
+    HubName,
     Labels,
     ModelPath,
     Name,
+    Revision,
     Seconds,
     Words,
 )
@@ -46,8 +48,10 @@ class PathSettings(Section):
     state: AbsolutePath = Path("~/.local/state/vlmd")
     socket: AbsolutePath = Field(default_factory=lambda known: known["state"] / "vlmd.sock")
     """The control socket; below `state` unless the file says otherwise."""
+    models: AbsolutePath = Path("~/.local/share/vlmd/models")
+    """What `vlmd models fetch` puts there, and nothing else does."""
 
-    @field_validator("results", "state")
+    @field_validator("results", "state", "models")
     @classmethod
     def _outside_inbox(cls, value: Path, info: ValidationInfo) -> Path:
         inbox: Path | None = info.data.get("inbox")
@@ -139,18 +143,38 @@ class RetentionSettings(Section):
 
 
 class ModelSettings(Section):
-    path: ModelPath
+    path: ModelPath | None = None
     """An absolute folder, or `DEMO_MODEL`."""
+    hub: HubName | None = None
+    """A repository of the model hub."""
+    revision: Revision | None = None
+    """Of the repository: a branch, a tag or a commit; None is its main branch as it was when it was fetched."""
     precision: Literal["auto", "nf4", "int8", "bf16", "fp16", "fp32"] = "auto"
     attention: Literal["auto", "flash", "sdpa", "eager"] = "auto"
     adapter: AbsolutePath | None = None
     max_batch: Few = 8
     frame_tokens: Literal["auto"] | Annotated[int, Field(ge=1, le=65536)] = "auto"
     frame_edge: Annotated[int, Field(ge=16, le=8192)] | None = None
+    devices_per_worker: Annotated[int, Field(ge=1, le=64)] = 1
+
+    @model_validator(mode="after")
+    def _lies_in_one_place(self) -> ModelSettings:
+        if self.path is None and self.hub is None:
+            raise ValueError('expected where its checkpoint lies: path = "/folder", or hub = "owner/name"')
+        if self.path is not None and self.hub is not None:
+            raise ValueError("path and hub both say where its checkpoint lies; keep one of them")
+        if self.path is not None and self.revision is not None:
+            raise ValueError("revision says which version of a hub's model is meant, and a path has none; leave it out")
+        return self
 
     @property
     def is_demo(self) -> bool:
         return self.path == DEMO_MODEL
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, as people write it."""
+        return f"{self.hub}@{self.revision}" if self.hub and self.revision else self.hub or self.path or ""
 
 
 class WindowSettings(Section):
@@ -261,7 +285,7 @@ _HOW_TO_CHOOSE = """\
 no {missing} is configured. vlmd does not choose a model for you: add both to {where}, for example
 
     [models.idefics3]
-    path = "/srv/models/Idefics3-8B-Llama3"
+    hub = "HuggingFaceM4/Idefics3-8B-Llama3"
 
     [pipelines.soccer]
     model = "idefics3"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from vlmd.core.errors import VlmdError
 from vlmd.doctor.child import NoAnswer, ask
 from vlmd.doctor.findings import Finding, Setting, fail, ok, warn
-from vlmd.doctor.models import BadWeights, folder_of, weight_bytes
+from vlmd.doctor.models import folder_of, weight_bytes
+from vlmd.weights import BadWeights
 
 _DRIVER_SECONDS, _TORCH_SECONDS = 30.0, 180.0
 _NF4_ERROR = 0.2
@@ -142,9 +144,11 @@ def _largest(setting: Setting) -> tuple[str, int] | None:
     settings = setting.settings
     sizes = {}
     for name in {pipeline.model for pipeline in settings.pipelines.values()}:
+        count = settings.models[name].devices_per_worker
+        told = name if count == 1 else f"{name} on each of {count} GPUs"
         try:
-            sizes[name] = weight_bytes(folder_of(setting, name), settings.models[name].precision)
-        except (BadWeights, OSError):  # the check of the models says it
+            sizes[told] = weight_bytes(folder_of(setting, name), settings.models[name].precision) // count
+        except (BadWeights, VlmdError, OSError):  # the check of the models says it
             continue
     return max(sizes.items(), key=lambda item: item[1], default=None)
 
