@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS  ?=
 
-.PHONY: demo test check format lint types man clean
+.PHONY: demo test test-gpu bench-gpu check format lint types man clean
 
 demo: $(VENV)/.installed
 	$(BIN)/vlmd demo
@@ -14,6 +14,13 @@ demo: $(VENV)/.installed
 # Most tests wait for processes, so four at a time suit two cores.
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 4 --maxschedchunk 1 $(TESTS)
+
+# On a machine with an NVIDIA GPU: models of real dimensions with random weights. Need neither a video nor a network.
+test-gpu: $(VENV)/.installed
+	$(BIN)/python -m pytest -m gpu tests/gpu $(TESTS)
+
+bench-gpu: $(VENV)/.installed
+	$(BIN)/python tools/bench_gpu.py $(BENCH)
 
 check: format lint types test
 

@@ -14,6 +14,7 @@ import pytest
 from vlmd.config import load_settings, parse_settings, places
 from vlmd.core.errors import ConfigError
 from vlmd.core.messages import DecodeLimits
+from vlmd.core.recipe import DRAW_RULE, Generation
 from vlmd.core.tasks.prompts import EVENTS_PROMPT
 from vlmd.core.windows import SlidingPlan
 
@@ -54,6 +55,7 @@ def test_shipped_file_writes_out_every_key() -> None:
     assert {key for model in models for key in model} == set(parse_settings(shipped).models["idefics3"].model_dump())
     assert set(shipped["pipelines"]["soccer"]) == set(pipeline.model_dump())
     assert set(shipped["pipelines"]["soccer"]["window"]) == set(pipeline.window.model_dump(by_alias=True))
+    assert set(shipped["pipelines"]["soccer"]["generation"]) == set(pipeline.generation.model_dump())
 
 
 def test_commented_examples_parse_and_show_the_defaults() -> None:
@@ -62,9 +64,11 @@ def test_commented_examples_parse_and_show_the_defaults() -> None:
     model, pipeline = settings.models["idefics3"], settings.pipelines["soccer"]
     unset = {"path", "hub", "revision", "adapter", "frame_edge"}
     assert model.model_dump(exclude=unset) == _defaults("models", "m", exclude=unset)
-    own = {"model", "labels", "window"}
+    own = {"model", "labels", "window", "generation"}
     assert pipeline.model_dump(exclude=own) == _defaults("pipelines", "p", exclude=own)
     assert pipeline.window.model_dump(exclude={"until"}) == type(pipeline.window)().model_dump(exclude={"until"})
+    unset = {"seconds"}
+    assert pipeline.generation.model_dump(exclude=unset) == type(pipeline.generation)().model_dump(exclude=unset)
     assert len(pipeline.labels) == 17
     assert settings.inbox.default_pipeline == "soccer"
 
@@ -78,6 +82,7 @@ def test_defaults_agree_with_the_decoder() -> None:
     assert parse_settings({}).limits.for_decoder() == DecodeLimits()
     assert parse_settings(RUNNABLE).pipelines["p"].window.plan() == SlidingPlan()
     assert parse_settings(RUNNABLE).pipelines["p"].prompt == EVENTS_PROMPT
+    assert parse_settings(RUNNABLE).pipelines["p"].generation.plan() == Generation()
 
 
 def test_defaults_survive_a_round_trip() -> None:
@@ -93,6 +98,16 @@ def test_window_in_seconds_becomes_a_plan_in_milliseconds() -> None:
     window = {"length": 2.5, "step": 1, "fps": 2, "from": 0.1, "until": 7200}
     plan = parse_settings(runnable(window=window)).pipelines["p"].window.plan()
     assert plan == SlidingPlan(length_ms=2500, step_ms=1000, fps=2, from_ms=100, until_ms=7_200_000)
+
+
+def test_what_generation_says_goes_into_the_recipe_as_it_stands() -> None:
+    way = {"max_new_tokens": 512, "min_new_tokens": 4, "temperature": 0.7, "top_p": 0.9, "seed": 3, "seconds": 20}
+    plan = parse_settings(runnable(generation=way)).pipelines["p"].generation.plan()
+    assert plan == Generation(
+        max_new_tokens=512, min_new_tokens=4, temperature=0.7, top_p=0.9, seed=3, seconds=20.0, draw_rule=DRAW_RULE
+    )
+    beams = parse_settings(runnable(generation={"beams": 5, "repetition_penalty": 1.2})).pipelines["p"].generation
+    assert beams.plan() == Generation(beams=5, repetition_penalty=1.2)
 
 
 def test_devices_by_name() -> None:

@@ -137,6 +137,26 @@ def test_mistake_is_told_in_plain_words(data: dict[str, Any], told: str) -> None
             "pipelines.p.window.fps: 600 seconds at 5 pictures per second",
         ),
         ({"window": {"from_": 1.0}}, "pipelines.p.window.from_: there is no such key; did you mean from?"),
+        ({"max_new_tokens": 9}, "pipelines.p.max_new_tokens: there is no such key"),
+        ({"generation": {"max_new_token": 9}}, "pipelines.p.generation.max_new_token: there is no such key; did you"),
+        ({"generation": {"max_new_tokens": 0}}, "pipelines.p.generation.max_new_tokens: expected at least 1, not 0"),
+        (
+            {"generation": {"max_new_tokens": 9, "min_new_tokens": 10}},
+            "pipelines.p.generation.min_new_tokens: expected at most max_new_tokens (9), not 10",
+        ),
+        (
+            {"generation": {"beams": 4, "temperature": 0.7}},
+            "pipelines.p.generation.temperature: 4 beams are searched without drawing",
+        ),
+        (
+            {"generation": {"temperature": 1e-6}},
+            "pipelines.p.generation.temperature: expected 0, which draws nothing, or at least 0.01, not 1e-06",
+        ),
+        ({"generation": {"top_p": 0.9}}, "pipelines.p.generation.top_p: changes nothing at temperature 0"),
+        ({"generation": {"seed": 1}}, "pipelines.p.generation.seed: changes nothing at temperature 0"),
+        ({"generation": {"top_p": 0, "temperature": 1}}, "pipelines.p.generation.top_p: expected more than 0, not 0"),
+        ({"generation": {"repetition_penalty": 0.9}}, "pipelines.p.generation.repetition_penalty: expected at least 1"),
+        ({"generation": {"seconds": 0}}, "pipelines.p.generation.seconds: expected at least 0.1, not 0"),
         ({"window": {"until": 0.0}}, "pipelines.p.window.until: expected more than 0, not 0.0"),
     ],
 )

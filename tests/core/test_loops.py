@@ -37,6 +37,16 @@ def test_it_is_the_plain_rule(before: list[int], repeated: list[int], times: int
     assert stops_at(tokens) == expected
 
 
+@given(st.lists(TOKEN, max_size=100), st.lists(TOKEN, max_size=300))
+def test_a_copy_has_heard_the_same_and_goes_its_own_way(before: list[int], after: list[int]) -> None:
+    watch = LoopWatch()
+    for token in before:
+        watch.add(token)
+    copy = watch.copy()
+    said = [copy.add(token) for token in after]
+    assert [watch.add(token) for token in after] == said
+
+
 @given(st.lists(st.integers(), unique=True, min_size=1, max_size=96), st.lists(st.integers(), max_size=50))
 def test_any_loop_is_ended_within_its_seventh_turn_or_a_few_tokens(repeated: list[int], before: list[int]) -> None:
     at = stops_at(before + repeated * 70)

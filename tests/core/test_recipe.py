@@ -42,6 +42,25 @@ def test_every_field_is_part_of_the_digest() -> None:
     assert len(changed | {RECIPE.digest()}) == len(OTHER) + 1
 
 
+def test_every_setting_of_generation_is_part_of_the_digest() -> None:
+    other = {
+        "max_new_tokens": 255,
+        "min_new_tokens": 1,
+        "repetition_penalty": 1.1,
+        "beams": 2,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "seed": 1,
+        "seconds": 60.0,
+        "loop_rule": 0,
+        "draw_rule": 9,
+    }
+    assert other.keys() == set(Generation.__struct_fields__)
+    ways = [replace(RECIPE.generation, **{field: value}) for field, value in other.items()]
+    changed = {replace(RECIPE, generation=way).digest() for way in ways}
+    assert len(changed | {RECIPE.digest()}) == len(other) + 1
+
+
 def test_a_recipe_read_back_from_the_database_has_the_same_digest() -> None:
     body = msgspec.json.encode(RECIPE)
     assert msgspec.json.decode(body, type=Recipe).digest() == RECIPE.digest()

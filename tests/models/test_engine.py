@@ -20,8 +20,8 @@ from vlmd.core.video import FileIdentity, FileRef
 from vlmd.core.windows import Window
 from vlmd.demo.game import LABELS, TEAMS, plan_match
 from vlmd.demo.render import draw_frames
-from vlmd.worker import engine as engine_module
 from vlmd.worker.engine import Engine
+from vlmd.worker.generation import rows as rows_module
 from vlmd.worker.questions import Question, Reply
 
 MODEL = Path(__file__).parents[2] / "vlmd" / "demo" / "model"
@@ -174,7 +174,7 @@ def test_a_row_that_has_ended_is_generated_for_no_longer(engine, questions):
 def test_an_answer_that_loops_is_ended_and_its_neighbours_go_on(engine, questions, monkeypatch):
     undisturbed = answers(engine, questions[:3])
     watches = iter([LoopAt(7), LoopAt(None), LoopAt(None)])
-    monkeypatch.setattr(engine_module, "LoopWatch", lambda: next(watches))
+    monkeypatch.setattr(rows_module, "LoopWatch", lambda: next(watches))
     ended, *others = answers(engine, questions[:3])
     assert (ended.finish, len(ended.tokens)) == ("loop", 7)
     assert undisturbed[0].text.startswith(ended.text)

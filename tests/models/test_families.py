@@ -54,11 +54,7 @@ def sizes(engine: Engine) -> list[FrameSize]:
 
 def logits(engine: Engine, asked: list[Question]) -> torch.Tensor:
     """(rows, vocabulary): what a batch says of each row's first token."""
-    inputs = engine._prepare(asked, lambda rows: None)
-    output = engine._family.generate(
-        inputs, max_new_tokens=1, do_sample=False, return_dict_in_generate=True, output_logits=True
-    )
-    return output.logits[0].float()
+    return engine.first_logits(asked)
 
 
 @torch.inference_mode()

@@ -64,12 +64,19 @@ WHEN: Mapping[str, str] = {
     "pipelines.*.teams": AT_ONCE,
     "pipelines.*.prompt": AT_ONCE,
     "pipelines.*.gap_seconds": AT_ONCE,
-    "pipelines.*.max_new_tokens": AT_ONCE,
     "pipelines.*.window.length": AT_ONCE,
     "pipelines.*.window.step": AT_ONCE,
     "pipelines.*.window.fps": AT_ONCE,
     "pipelines.*.window.from": AT_ONCE,
     "pipelines.*.window.until": AT_ONCE,
+    "pipelines.*.generation.max_new_tokens": AT_ONCE,
+    "pipelines.*.generation.min_new_tokens": AT_ONCE,
+    "pipelines.*.generation.repetition_penalty": AT_ONCE,
+    "pipelines.*.generation.beams": AT_ONCE,
+    "pipelines.*.generation.temperature": AT_ONCE,
+    "pipelines.*.generation.top_p": AT_ONCE,
+    "pipelines.*.generation.seed": AT_ONCE,
+    "pipelines.*.generation.seconds": AT_ONCE,
 }
 """Every key, and when a change of it counts. A part that copies a value at its start makes it `AT_RESTART`."""
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
+from vlmd.config.generation import GenerationSettings
 from vlmd.config.kinds import (
     DEMO_MODEL,
     AbsolutePath,
@@ -26,6 +27,7 @@ from vlmd.config.kinds import (
     Seconds,
     Words,
 )
+from vlmd.config.section import Section
 from vlmd.core.errors import ConfigError
 from vlmd.core.messages import DecodeLimits
 from vlmd.core.tasks.prompts import EVENTS_PROMPT, JOB_VARIABLES, WINDOW_VARIABLES, unknown_variables
@@ -38,12 +40,6 @@ WINDOW_PICTURES = 1000
 """Most pictures one window may show."""
 WINDOW_OVERLAP = 100
 """Most windows one picture may be part of."""
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, nothing unknown, no text taken for a number."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
 
 
 class PathSettings(Section):
@@ -238,8 +234,8 @@ class PipelineSettings(Section):
     teams: Words = ("home", "away")
     prompt: str = EVENTS_PROMPT
     gap_seconds: Annotated[float, Field(ge=0, le=86400)] = 3.0
-    max_new_tokens: Annotated[int, Field(ge=1, le=65536)] = 256
     window: WindowSettings = Field(default_factory=WindowSettings)
+    generation: GenerationSettings = Field(default_factory=GenerationSettings)
 
     @field_validator("prompt")
     @classmethod

@@ -17,6 +17,7 @@ class Finish(StrEnum):
     LENGTH = "length"  # max_new_tokens cut it
     LOOP = "loop"  # it went round in circles
     SIZE = "size"  # MAX_TEXT_BYTES cut it
+    TIME = "time"  # its generation's limit in seconds cut it
 
 
 class Token(msgspec.Struct, frozen=True, array_like=True):

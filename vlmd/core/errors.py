@@ -56,6 +56,7 @@ class Code(StrEnum):
     WRONG_FRAMES = "wrong-frames"
     MODEL_CANNOT_LOAD = "model-cannot-load"
     MODEL_TOO_LARGE = "model-too-large"
+    MODEL_UNSOUND = "model-unsound"
     GPU_UNUSABLE = "gpu-unusable"
     # a job
     CANCELLED = "cancelled"
@@ -94,6 +95,7 @@ REMEDY: dict[Code, str] = {
     Code.WRONG_FRAMES: "the worker answered for other frames than planned; report this, then `vlmd retry`",
     Code.MODEL_CANNOT_LOAD: "check the model's path and files, then `vlmd resume` the device",
     Code.MODEL_TOO_LARGE: "use a smaller model, a lower precision, or a GPU with more memory",
+    Code.MODEL_UNSOUND: 'try precision = "bf16" or "fp32", or fetch it again; then `vlmd resume` the device',
     Code.GPU_UNUSABLE: "install a torch build that fits the driver, or set devices.use",
     Code.CANCELLED: "`vlmd retry` takes it up again; what was answered is kept",
     Code.MERGER_FAILED: "see the log, then `vlmd merge`",

@@ -30,3 +30,9 @@ class LoopWatch:
             looping |= self._alike[period] + period >= max(_LEAST_TOKENS, _LEAST_TIMES * period)
         self._tokens.append(token)
         return looping
+
+    def copy(self) -> LoopWatch:
+        """Another that has heard the same."""
+        watch = LoopWatch()
+        watch._tokens, watch._alike = self._tokens.copy(), self._alike.copy()
+        return watch

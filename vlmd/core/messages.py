@@ -15,6 +15,7 @@ from vlmd.core.answers import Timings, Token, Usage
 from vlmd.core.errors import Failure
 from vlmd.core.recipe import Recipe
 from vlmd.core.tasks.events import EventsTask
+from vlmd.core.verification import Verification
 from vlmd.core.video import FileRef, VideoIndex
 from vlmd.core.windows import Window
 
@@ -125,6 +126,8 @@ class LoadModel(Message, frozen=True):
     """A torch device as the worker sees it: "cuda:0" or "cpu"."""
     called: str
     """What the supervisor calls the device, for the log."""
+    verify: bool = False
+    """Try the model on canary windows before it is ready."""
     log_level: int = 20
 
 
@@ -162,6 +165,8 @@ class Ready(Message, frozen=True):
     """Bytes the loaded weights take."""
     load_ms: int
     versions: dict[str, str]
+    verification: Verification | None = None
+    """What canary windows showed, where they were asked for."""
 
 
 class CannotStart(Message, frozen=True):

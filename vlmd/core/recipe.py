@@ -18,11 +18,28 @@ FRAME_RULE = 1
 """Version of how pictures are chosen and resized; raised when either would give other pixels."""
 
 
+DRAW_RULE = 1
+"""Version of how tokens are drawn at a temperature; raised when the same settings would draw others."""
+
+
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """How an answer is generated: greedy, up to `max_new_tokens` or to where it loops."""
+    """How an answer is generated: greedily, by beams, or drawn; up to a limit or to where it loops."""
 
     max_new_tokens: int = 256
+    min_new_tokens: int = 0
+    """The answer may not end before."""
+    repetition_penalty: float = 1.0
+    """Over the tokens of the answer; 1 is none."""
+    beams: int = 1
+    temperature: float = 0.0
+    """0 draws nothing."""
+    top_p: float = 1.0
+    seed: int = 0
+    seconds: float | None = None
+    """Seconds after which an answer is cut, whatever the device has made of it by then."""
     loop_rule: int = LOOP_RULE
+    draw_rule: int = 0
+    """`DRAW_RULE` where tokens are drawn."""
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):

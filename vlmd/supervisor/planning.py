@@ -14,7 +14,7 @@ from vlmd.config.settings import ModelSettings, PipelineSettings
 from vlmd.core.errors import Code, Failure, MediaError, Problem
 from vlmd.core.families import family_name
 from vlmd.core.messages import ModelSpec
-from vlmd.core.recipe import Generation, Recipe
+from vlmd.core.recipe import Recipe
 from vlmd.core.tasks.prompts import fill
 from vlmd.core.video import VideoIndex
 from vlmd.core.windows import plan_windows
@@ -52,7 +52,7 @@ def make_recipe(pipeline: PipelineSettings, model: ModelSpec, settings: ModelSet
         window_frames=pipeline.window.plan().frames,
         fps=fps,
         prompt=fill(pipeline.prompt, variables),
-        generation=Generation(max_new_tokens=pipeline.max_new_tokens),
+        generation=pipeline.generation.plan(),
     )
 
 

@@ -6,6 +6,7 @@ everything.
     process    its life: link, threads, exit
     leases     from a lease to windows with their pictures, decoded ahead of the model
     batching   which windows are answered together
-    engine     from windows to answers, on any family
+    engine     a resident model: loaded once, asked batch by batch
+    generation/  how its answers are generated: greedily, drawn, by beams
     models/    one file a family, found by architecture name
 """

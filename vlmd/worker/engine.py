@@ -1,4 +1,4 @@
-"""From questions to replies: one batch through `generate`, each reply handed over as soon as its row has ended."""
+"""A resident model: loaded once, asked batch by batch. How answers are generated lies in `generation`."""
 
 from __future__ import annotations
 
@@ -7,28 +7,22 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 import transformers
 from safetensors import SafetensorError
-from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
-from vlmd.core.answers import Finish, Token, bounded
 from vlmd.core.errors import Code, Failure, WorkerError
-from vlmd.core.loops import LoopWatch
 from vlmd.core.messages import ModelSpec, Ready
 from vlmd.core.recipe import Recipe
+from vlmd.core.verification import Verification
 from vlmd.worker import models
 from vlmd.worker.frames import FrameCache
+from vlmd.worker.generation import OnReply, generate, own_settings_only
 from vlmd.worker.loading import FLOATS, Checkpoint
 from vlmd.worker.models.base import Asked, Family, Inputs
-from vlmd.worker.offsets import text_and_offsets
-from vlmd.worker.questions import Question, Reply
+from vlmd.worker.questions import Question
 from vlmd.worker.sizing import Sizing
-
-OnReply = Callable[[int, Reply], None]
-"""(row, reply)"""
 
 
 class Unprepared(Exception):
@@ -46,6 +40,9 @@ class Engine:
         self.device = device
         self.precision = precision
         self._load_ms = load_ms
+        self.verification: Verification | None = None
+        """What canary windows showed of it, where they were asked for."""
+        own_settings_only(family.model)
 
     @classmethod
     def load(cls, spec: ModelSpec, device: str, progress: Callable[[str], None]) -> Engine:
@@ -82,26 +79,24 @@ class Engine:
             memory_bytes=sum(parameter.nbytes for parameter in model.parameters()),
             load_ms=self._load_ms,
             versions={"torch": str(torch.__version__), "transformers": str(transformers.__version__)},
+            verification=self.verification,
         )
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def answer(self, questions: Sequence[Question], on_step: Callable[[int], None], on_reply: OnReply) -> None:
-        """Generate greedily for a batch; `on_reply` hears of every row that has ended.
+        """Generate for a batch; `on_reply` hears of every row that has ended.
 
         `on_step` hears how many rows got another token; none while their frames are encoded.
         """
-        inputs = self._prepare(questions, on_step)
-        limits = [question.run.recipe.generation.max_new_tokens for question in questions]
-        recorder = _Recorder(self._family, inputs, limits, on_step, on_reply)
-        output = self._family.generate(
-            inputs,
-            max_new_tokens=max(limits),
-            do_sample=False,
-            num_beams=1,
-            logits_processor=LogitsProcessorList([recorder]),
-            stopping_criteria=StoppingCriteriaList([_Ended(recorder)]),
-        )
-        recorder.finish(output)
+        generate(self._family, self._prepare(questions, on_step), questions, on_step, on_reply)
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def first_logits(self, questions: Sequence[Question]) -> torch.Tensor:
+        """(rows, vocabulary): what the model makes of each question before its answer begins."""
+        inputs = self._prepare(questions, lambda rows: None)
+        options = {"max_new_tokens": 1, "do_sample": False, "return_dict_in_generate": True, "output_logits": True}
+        logits: torch.Tensor = self._family.generate(inputs, **options).logits[0].float()
+        return logits
 
     def edge(self, recipe: Recipe) -> int:
         """Longest edge, in pixels, of the pictures that a recipe wants decoded."""
@@ -143,77 +138,6 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
 
 
-class _Recorder(LogitsProcessor):  # type: ignore[misc]
-    """Changes nothing; writes down what greedy decoding chooses and reports rows as they end."""
-
-    def __init__(
-        self,
-        family: Family,
-        inputs: Inputs,
-        limits: list[int],
-        on_step: Callable[[int], None],
-        on_reply: OnReply,
-    ) -> None:
-        self._tokenizer = family.tokenizer
-        self._ends = _end_tokens(family.generator)
-        self._prompt = inputs["input_ids"].shape[1]
-        self._prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
-        self._limits = limits
-        self._logprobs: list[list[float]] = [[] for _ in limits]
-        self._open = set(range(len(limits)))
-        self._loops = [LoopWatch() for _ in limits]
-        self._on_step = on_step
-        self._on_reply = on_reply
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """`input_ids` (rows, prompt and tokens so far), `scores` (rows, vocabulary): the logits of the next token."""
-        best = torch.log_softmax(scores.float(), dim=-1).amax(dim=-1).tolist()
-        for row in self._open:
-            self._logprobs[row].append(best[row])
-        self._on_step(len(self._open))
-        return scores
-
-    def finish(self, output: torch.Tensor) -> None:
-        """Report the rows that were still open when generation ended."""
-        for row in sorted(self._open):
-            self._close(row, output[row, self._prompt :].tolist(), Finish.LENGTH)
-
-    def report(self, ids: torch.Tensor) -> list[bool]:
-        """Hear of one more token in every row; hand over the rows that end with it. Says of each whether it has."""
-        count, last = ids.shape[1] - self._prompt, ids[:, -1].tolist()
-        for row in sorted(self._open):
-            if finish := self._finish(row, last[row], count):
-                self._close(row, ids[row, self._prompt :].tolist(), finish)
-        return [row not in self._open for row in range(len(self._limits))]
-
-    def _finish(self, row: int, token: int, count: int) -> Finish | None:
-        looping = self._loops[row].add(token)
-        if token in self._ends:
-            return Finish.STOP
-        if looping:
-            return Finish.LOOP
-        return Finish.LENGTH if count >= self._limits[row] else None
-
-    def _close(self, row: int, generated: list[int], finish: str) -> None:
-        self._open.discard(row)
-        logprobs = self._logprobs[row][: len(generated)]
-        text, offsets = text_and_offsets(lambda ids: self._tokenizer.decode(ids, skip_special_tokens=True), generated)
-        tokens = [Token(offset, logprob) for offset, logprob in zip(offsets, logprobs, strict=False)]
-        text, tokens, finish = bounded(text, tokens, finish)
-        finite = all(logprob == logprob and logprob > float("-inf") for logprob in logprobs)
-        self._on_reply(row, Reply(text, tokens, int(self._prompt_tokens[row]), finish, finite))
-
-
-class _Ended(StoppingCriteria):  # type: ignore[misc]
-    """Ends rows one by one: those that loop, and those whose own limit is below the batch's."""
-
-    def __init__(self, recorder: _Recorder) -> None:
-        self._recorder = recorder
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **options: Any) -> torch.Tensor:
-        return torch.tensor(self._recorder.report(input_ids), device=input_ids.device)
-
-
 def architecture(path: str) -> str:
     """The architecture a checkpoint's config.json names."""
     try:
@@ -221,11 +145,6 @@ def architecture(path: str) -> str:
         return str(config["architectures"][0])
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{path} is not a checkpoint folder: {error!r}") from error
-
-
-def _end_tokens(model: Any) -> set[int]:
-    end = model.generation_config.eos_token_id
-    return set(end) if isinstance(end, list) else {end}
 
 
 def _quieten_transformers() -> None:

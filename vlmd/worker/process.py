@@ -36,7 +36,7 @@ from vlmd.core.messages import (
 from vlmd.link import Link
 from vlmd.log import about
 from vlmd.weights import faults_of
-from vlmd.worker.batching import Batch, gather
+from vlmd.worker.batching import Batch, Batches
 from vlmd.worker.leases import LeaseReader
 from vlmd.worker.questions import Question, Reply
 
@@ -63,7 +63,8 @@ class Worker:
 
     def run(self) -> None:
         threading.Thread(target=self._listen, name="link", daemon=True).start()
-        while (batch := gather(self._reader, self._max_batch)) is not None:
+        batches = Batches(self._reader, self._max_batch)
+        while (batch := batches.next()) is not None:
             self._serve(batch)
 
     def _listen(self) -> None:
@@ -175,7 +176,14 @@ def load_engine(message: LoadModel, progress: Callable[[str], None]) -> Any:
     progress("torch")
     from vlmd.worker.engine import Engine
 
-    return Engine.load(message.model, message.device, progress)
+    engine = Engine.load(message.model, message.device, progress)
+    if message.verify:
+        from vlmd.worker.verify import verify
+
+        engine.verification = verify(engine, progress)
+        if refusal := engine.verification.refusal:
+            raise WorkerError(Code.MODEL_UNSOUND, f"{message.model.path}: {refusal}")
+    return engine
 
 
 def main(link_fd: int, factory: EngineFactory = load_engine) -> int:

@@ -32,6 +32,11 @@ class Question:
     def key(self) -> tuple[int, int]:
         return self.run.lease, self.window.index
 
+    @property
+    def length(self) -> int:
+        """About how long it is for the model: the pixels it shows. Words are few beside pictures."""
+        return sum(picture.size for picture in self.pictures)
+
     def frame_digest(self) -> str:
         """sha256 in hex over the pixels, picture after picture."""
         digest = hashlib.sha256()

@@ -14,13 +14,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from transformers import AutoImageProcessor, AutoModelForImageTextToText
+from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from vlmd.core.figures import FrameSize
+from vlmd.worker.adapters import lay_over
 from vlmd.worker.loading import Checkpoint, load_model, load_tokenizer
 from vlmd.worker.questions import Picture
 
@@ -66,6 +68,11 @@ class Family(ABC):
     # --- from the configuration alone -----------------------------------------------------------------------
 
     @classmethod
+    def read_config(cls, folder: Path) -> Any:
+        """The checkpoint's config.json as transformers' object."""
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+    @classmethod
     @abstractmethod
     def sizes(cls, config: Any, processing: Mapping[str, Any]) -> tuple[list[FrameSize], int]:
         """The ways to show a frame, coarsest first, and which of them is preferred.
@@ -100,6 +107,9 @@ class Family(ABC):
         tokenizer = load_tokenizer(checkpoint)
         image_processor = cls.load_image_processor(checkpoint)
         model = load_model(cls.auto_class, checkpoint, cls.unquantized, progress)
+        if checkpoint.adapter is not None:
+            progress("adapter")
+            lay_over(model, checkpoint.adapter)
         return cls(model, tokenizer, image_processor)
 
     @classmethod
@@ -201,7 +211,6 @@ class Family(ABC):
         """The module that generates, with its generation_config."""
         return self.model
 
-    def generate(self, inputs: Inputs, **options: Any) -> torch.Tensor:
-        """(rows, prompt and answer) token ids."""
-        ids: torch.Tensor = self.generator.generate(**inputs, **options)
-        return ids
+    def generate(self, inputs: Inputs, **options: Any) -> Any:
+        """Token ids (rows, prompt and answer), or what the options ask for in their place."""
+        return self.generator.generate(**inputs, **options)

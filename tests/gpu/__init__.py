@@ -1,0 +1,1 @@
+"""Models of real dimensions on a real GPU; `make test-gpu` runs them, everywhere else they are skipped."""

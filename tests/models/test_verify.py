@@ -1,0 +1,65 @@
+"""Canary windows tell a sane model from one that is not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.models.checkpoints import load
+from vlmd.core.verification import Verification
+from vlmd.worker.verify import verify
+
+MODEL = Path(__file__).parents[2] / "vlmd" / "demo" / "model"
+
+
+def found(path: Path, precision: str = "fp32") -> Verification:
+    return verify(load(path, precision), lambda stage: None)
+
+
+def broken(tmp_path: Path, change) -> Path:
+    """A copy of the shipped model with other weights."""
+    folder = tmp_path / "model"
+    shutil.copytree(MODEL, folder)
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "nf4"])
+def test_the_shipped_model_is_sane(precision):
+    verification = found(MODEL, precision)
+    assert verification.ok, verification.failed
+    assert [check.name for check in verification.checks] == ["finite", "batch = single", "sees pictures", "answers"]
+
+
+def test_one_that_computes_nan_must_not_be_used(tmp_path):
+    def poison(weights: dict[str, torch.Tensor]) -> None:
+        name = next(name for name in weights if "text_model" in name and "norm" in name)
+        weights[name] = torch.full_like(weights[name], float("nan"))
+
+    assert "NaN" in found(broken(tmp_path, poison)).refusal
+
+
+def test_one_that_sees_nothing_is_told_of(tmp_path):
+    def blind(weights: dict[str, torch.Tensor]) -> None:
+        for name in weights:
+            if "connector" in name:
+                weights[name] = torch.zeros_like(weights[name])
+
+    verification = found(broken(tmp_path, blind))
+    assert [check.name for check in verification.failed] == ["sees pictures"]
+    assert verification.refusal is None
+
+
+def test_one_that_goes_in_circles_is_told_of(tmp_path):
+    def forget(weights: dict[str, torch.Tensor]) -> None:
+        for name in weights:
+            if name.endswith("text_model.norm.weight"):
+                weights[name] = torch.zeros_like(weights[name])
+
+    assert "answers" in [check.name for check in found(broken(tmp_path, forget)).failed]
