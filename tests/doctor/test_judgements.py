@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from vlmd import __version__
 from vlmd.config import parse_settings
 from vlmd.doctor import database, decoding, folders, gpu, models, registry, service, system
 from vlmd.doctor.findings import Finding, Setting
@@ -229,3 +230,12 @@ def test_a_check_that_fails_itself_is_told_and_stops_no_other(monkeypatch: pytes
     found = registry.examine(Setting(parse_settings({}), {}, None), looked.append)
     assert [finding.check for finding in found] == looked == ["odd", "kernel"]
     assert found[0].level == "fail" and "ZeroDivisionError" in found[0].found
+
+
+def test_a_model_that_the_daemon_cannot_load_is_told_of_in_its_words(tmp_path: Path) -> None:
+    settings = parse_settings({"paths": {"state": str(tmp_path)}})
+    unloadable = {"model": "m", "reason": "/m: no file named model.safetensors", "remedy": "fetch it again"}
+    status = {"version": __version__, "pid": 1, "uptime_s": 5.0, "unloadable": [unloadable]}
+    _, found = service.daemon(Setting(settings, {}, status))
+    assert (found.level, found.check, found.remedy) == ("fail", "loading m", "fetch it again")
+    assert found.found == "the daemon cannot load it: /m: no file named model.safetensors"

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,7 +18,8 @@ from vlmd.core.messages import DecodeLimits, ModelSpec, RunWindows
 from vlmd.core.recipe import Generation, Recipe
 from vlmd.core.video import FileIdentity, FileRef
 from vlmd.core.windows import Window
-from vlmd.worker.engine import Engine, architecture
+from vlmd.worker.engine import Engine
+from vlmd.worker.loading import architecture
 from vlmd.worker.questions import Picture, Question, Reply
 
 _leases = itertools.count(1)
@@ -48,8 +50,8 @@ def shared_checkpoint(base: Path, name: str) -> Path:
 def pictures(seed: int, count: int, width: int = WIDTH, height: int = HEIGHT) -> list[Picture]:
     """Noise in coarse blocks, so that resizing does not make all of them grey. uint8 (height, width, 3)."""
     dice = np.random.default_rng(seed)
-    blocks = dice.integers(0, 256, (count, height // 16, width // 16, 3), dtype=np.uint8)
-    return list(blocks.repeat(16, axis=1).repeat(16, axis=2))
+    blocks = dice.integers(0, 256, (count, -(-height // 16), -(-width // 16), 3), dtype=np.uint8)
+    return list(blocks.repeat(16, axis=1).repeat(16, axis=2)[:, :height, :width])
 
 
 def question(shown: Sequence[Picture], prompt: str, frame_tokens: int | None = None, new: int = 12) -> Question:
@@ -105,3 +107,11 @@ def again(asked: Question, change: Callable[[list[Picture]], list[Picture]] = li
 
 def replace_run(run: RunWindows) -> RunWindows:
     return msgspec.structs.replace(run, lease=next(_leases))
+
+
+def generated(asked: Question, **way: Any) -> Question:
+    """The same question in a lease of its own, its answer generated in another way."""
+    recipe = asked.run.recipe
+    generation = msgspec.structs.replace(recipe.generation, **way)
+    recipe = msgspec.structs.replace(recipe, generation=generation)
+    return replace(asked, run=msgspec.structs.replace(replace_run(asked.run), recipe=recipe))

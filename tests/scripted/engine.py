@@ -1,8 +1,8 @@
 """A scripted model for fault tests and simulated devices. The real worker runs it; only the engine is another.
 
 Its answers depend on the pixels alone, so any run over the same video says the same. VLMD_SCRIPT names a JSON
-file: {"load_seconds", "seconds" per window, "faults": {"<start_ms>": {"kind", "times"}}, "folder"}. A fault
-happens `times` times, counted in `folder` across processes, for the window that starts at that time.
+file: {"load_seconds", "load_parts", "seconds" per window, "faults": {"<start_ms>": {"kind", "times"}}, "folder"}.
+A fault happens `times` times, counted in `folder` across processes, for the window that starts at that time.
 
 In `folder` it keeps two diaries, a line of JSON each time: `loads.jsonl`, with what its environment shows it,
 and `asked.jsonl`, with every batch of windows it is asked, also those it is asked again.
@@ -53,6 +53,15 @@ class ScriptedEngine:
 
     def edge(self, recipe: Recipe) -> int:
         return recipe.frame_edge or 448
+
+    def most_at_once(self, recipe: Recipe) -> int:
+        return 1000
+
+    def coarser(self, recipe: Recipe) -> Recipe | None:
+        return None
+
+    def release(self) -> None:
+        """There is nothing to give back."""
 
     def forget(self, lease: int) -> None:
         """It keeps nothing of a lease."""
@@ -165,7 +174,8 @@ def load(message: LoadModel, progress: Callable[[str], None]) -> ScriptedEngine:
     name = os.environ.get("VLMD_SCRIPT")
     script = json.loads(Path(name).read_text()) if name else {}
     shown = {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "HF_HUB_OFFLINE")}
-    note(script, "loads", device=message.device, model=message.model.name, environment=shown)
+    told = {"device": message.device, "devices": message.devices, "model": message.model.name}
+    note(script, "loads", **told, environment=shown)
     if script.get("cannot_load") or message.model.name in script.get("unloadable", []):
         raise WorkerError(Code.MODEL_CANNOT_LOAD, "the script says so")
     if script.get("gpu_unusable"):
@@ -173,7 +183,10 @@ def load(message: LoadModel, progress: Callable[[str], None]) -> ScriptedEngine:
     if script.get("die_at_load"):
         os.kill(os.getpid(), signal.SIGKILL)
     progress("script")
-    time.sleep(script.get("load_seconds", 0.0))
+    parts = script.get("load_parts", 1)
+    for part in range(1, parts + 1):
+        time.sleep(script.get("load_seconds", 0.0) / parts)
+        progress(f"weights {part} of {parts}")
     return ScriptedEngine(message, script)
 
 

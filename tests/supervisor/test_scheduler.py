@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from vlmd.store.windows import OpenJob
 from vlmd.supervisor.fleet.scheduler import NEARLY_AS_OLD_MS, choose_job, lease_size, model_to_load, next_model
 
+BATCHES = {"qwen": 8, "smol": 8}
 MODELS = st.sampled_from(["qwen", "smol"])
 JOBS = st.lists(
     st.builds(OpenJob, st.integers(1, 99), MODELS, st.integers(1, 5000), st.booleans()), min_size=1, max_size=5
@@ -34,26 +35,38 @@ def aged(minutes: float, model: str, pending: int = 100, priority: int = 0) -> O
 
 def test_a_worker_whose_model_has_nothing_to_do_loads_the_oldest_jobs_model() -> None:
     queue = [aged(0, "smol"), aged(1, "qwen")]
-    assert next_model(queue, "other", {}, 8) == "smol"
-    assert next_model([], "qwen", {}, 8) is None
+    assert next_model(queue, "other", {}, BATCHES) == "smol"
+    assert next_model([], "qwen", {}, BATCHES) is None
 
 
 def test_no_change_while_the_resident_model_has_work_nearly_as_old() -> None:
-    assert next_model([aged(0, "smol"), aged(10, "qwen")], "qwen", {}, 8) is None
-    assert next_model([aged(0, "smol"), aged(11, "qwen")], "qwen", {}, 8) == "smol"
-    assert next_model([aged(0, "qwen"), aged(99, "smol")], "qwen", {}, 8) is None
+    assert next_model([aged(0, "smol"), aged(10, "qwen")], "qwen", {}, BATCHES) is None
+    assert next_model([aged(0, "smol"), aged(11, "qwen")], "qwen", {}, BATCHES) == "smol"
+    assert next_model([aged(0, "qwen"), aged(99, "smol")], "qwen", {}, BATCHES) is None
 
 
 def test_what_was_put_to_the_front_is_not_kept_waiting_for_another_models_work() -> None:
-    assert next_model([aged(5, "smol", priority=1), aged(0, "qwen")], "qwen", {}, 8) == "smol"
+    assert next_model([aged(5, "smol", priority=1), aged(0, "qwen")], "qwen", {}, BATCHES) == "smol"
 
 
 def test_no_more_devices_change_than_have_something_to_do() -> None:
     queue = [aged(0, "smol", pending=9), aged(30, "qwen")]
-    assert next_model(queue, "qwen", {"smol": 1}, 8) == "smol"
-    assert next_model(queue, "qwen", {"smol": 2}, 8) is None
-    assert model_to_load(queue, {"smol": 2}, 8) == "qwen"
-    assert model_to_load(queue, {"smol": 2, "qwen": 13}, 8) is None
+    assert next_model(queue, "other", {"smol": 1}, BATCHES) == "smol"
+    assert next_model(queue, "other", {"smol": 2, "qwen": 13}, BATCHES) is None
+    assert model_to_load(queue, {"smol": 2}, BATCHES) == "qwen"
+    assert model_to_load(queue, {"smol": 2, "qwen": 13}, BATCHES) is None
+
+
+def test_with_work_of_its_own_a_device_helps_others_only_where_there_is_much_to_do() -> None:
+    assert next_model([aged(0, "smol", pending=64), aged(30, "qwen")], "qwen", {"smol": 1}, BATCHES) is None
+    assert next_model([aged(0, "smol", pending=65), aged(30, "qwen")], "qwen", {"smol": 1}, BATCHES) == "smol"
+    assert next_model([aged(0, "smol", pending=1), aged(30, "qwen")], "qwen", {}, BATCHES) == "smol"
+
+
+def test_how_much_others_can_do_at_once_depends_on_the_batches_of_that_model() -> None:
+    queue = [aged(0, "smol", pending=9)]
+    assert next_model(queue, "other", {"smol": 1}, {"other": 1, "smol": 9}) is None
+    assert next_model(queue, "other", {"smol": 1}, {"other": 99, "smol": 8}) == "smol"
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), MODELS), min_size=1, max_size=30))
@@ -62,10 +75,10 @@ def test_one_device_serves_every_job_and_never_goes_back_and_forth(arrivals: lis
     queue = [aged(minute, model) for minute, model in sorted(arrivals)]
     resident, changes = "qwen", 0
     while queue:
-        if (wanted := next_model(queue, resident, {}, 8)) is not None:
+        if (wanted := next_model(queue, resident, {}, BATCHES)) is not None:
             assert wanted == queue[0].model != resident
             resident, changes = wanted, changes + 1
-            assert next_model(queue, resident, {}, 8) is None
+            assert next_model(queue, resident, {}, BATCHES) is None
         served = choose_job(queue, resident)
         assert served is not None
         assert served.created_at - queue[0].created_at <= NEARLY_AS_OLD_MS, "nobody is overtaken by much younger work"

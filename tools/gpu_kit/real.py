@@ -21,9 +21,9 @@ TINY = {
     "HuggingFaceM4/idefics2-8b": "idefics2",
     "llava-hf/llava-v1.6-mistral-7b-hf": "llava-mistral",
     "llava-hf/llava-v1.6-vicuna-7b-hf": "llava-vicuna",
-    "Qwen/Qwen2.5-VL-3B-Instruct": "qwen2_5_vl",
-    "Qwen/Qwen2.5-VL-7B-Instruct": "qwen2_5_vl",
-    "Qwen/Qwen3-VL-4B-Instruct": "qwen3_vl",
+    "Qwen/Qwen2.5-VL-3B-Instruct": "qwen2.5-vl-3b",
+    "Qwen/Qwen2.5-VL-7B-Instruct": "qwen2.5-vl-7b",
+    "Qwen/Qwen3-VL-4B-Instruct": "qwen3-vl-4b",
     "OpenGVLab/InternVL3_5-4B-HF": "internvl",
     "google/gemma-3n-E2B-it": "gemma3n",
     "Salesforce/instructblip-vicuna-7b": "instructblip",
@@ -46,7 +46,7 @@ def write(name: str, folder: Path, device: str, layers: int | None = None) -> No
     tiny, real = (json.loads((place / "config.json").read_text()) for place in (folder, published))
     config = merged(tiny, real)
     if layers is not None:
-        config["text_config"]["num_hidden_layers"] = layers
+        config.get("text_config", config)["num_hidden_layers"] = layers
     (folder / "config.json").write_text(json.dumps(config))
     _write_weights(folder, config["architectures"][0], device)
 

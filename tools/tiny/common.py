@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 VOCABULARY = 512
 SEED = 20
-_TEXTS = [
+TEXTS = [
     "These pictures are one moment of a video, in order, 5 per second.",
     "Which of these events do they show? Goal, Corner, Foul, Yellow card, Red card, Substitution, Kick-off, Penalty.",
     "For each event write a JSON object with the keys label, team (home or away), confidence (0 to 1) and details.",
@@ -36,7 +37,7 @@ def tokenizer(
         special_tokens=list(dict.fromkeys([pad, *([begin] if begin else []), end, *special])),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
-    trained.train_from_iterator(_TEXTS, trainer)
+    trained.train_from_iterator(TEXTS, trainer)
     if adds_begin and begin:
         number = trained.token_to_id(begin)
         trained.post_processor = processors.TemplateProcessing(single=f"{begin} $A", special_tokens=[(begin, number)])
@@ -67,6 +68,13 @@ def lively(model: torch.nn.Module, gain: float = 2.0) -> None:
             if parameter.ndim >= 2:
                 inputs = 1 if id(parameter) in embeddings else math.prod(parameter.shape[1:])
                 parameter.normal_(0.0, gain / math.sqrt(inputs))
+
+
+def rename_weights(folder: Path, renamed: Callable[[str], str]) -> None:
+    """Give the weights the names of a published checkpoint, where transformers writes newer ones."""
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    save_file({renamed(name): weight for name, weight in weights.items()}, path, metadata={"format": "pt"})
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -15,6 +15,8 @@ from vlmd.cli.words import clock, json_option, percent, print_json, print_table,
 from vlmd.config import Given, load_settings
 from vlmd.core.names import shown
 from vlmd.core.states import JobState
+from vlmd.tui.doing import doing as what_it_does
+from vlmd.tui.doing import swaps
 from vlmd.tui.problems import problems, unlisted
 
 
@@ -76,7 +78,7 @@ def _print_devices(devices: list[dict[str, Any]]) -> None:
 
 def _device_row(device: dict[str, Any]) -> list[object]:
     looking_at, reading = device["looking_at"], device["reading"]
-    doing = device["stage"] if device["state"] == "loading" else ""
+    doing = what_it_does(device)
     if looking_at:
         doing = f"job {looking_at['job']} {looking_at['name']} at {clock(looking_at['at_s'])}"
     used = reading["memory_used"] if reading["memory_used"] is not None else device["model_bytes"]
@@ -98,6 +100,9 @@ def _print_queue(document: dict[str, Any]) -> None:
     if left and document["windows_per_second"]:
         rate = document["windows_per_second"]
         click.echo(f"{rate:.2f} windows a second, {clock(round(left / rate))} left")
+    if swapped := swaps(document):
+        each = [f"{device['name']} {device['swaps']}" for device in document["devices"] if device["swaps"]]
+        click.echo(f"{swapped} in all ({_some(each, len(each))})")
     if settling := document["inbox"]["settling"]:
         click.echo(f"settling: {_some(settling, len(settling))}")
     growing = [f"{name} for {clock(seconds)}" for name, seconds in document["inbox"]["growing"].items()]
@@ -125,7 +130,8 @@ def _job_row(job: dict[str, Any]) -> list[object]:
     windows = job["windows"]
     done = f"{windows['answered']}/{windows['total']}" + (f", {windows['failed']} failed" if windows["failed"] else "")
     events = job["summary"]["events"] if job["summary"] else None
-    state = f"{job['state']} ({job['code']})" if job["code"] else job["state"]
+    why = job["code"] or job.get("waits")
+    state = f"{job['state']} ({why})" if why else job["state"]
     return [job["id"], job["pipeline"], job["name"], state, done, events]
 
 
@@ -133,6 +139,8 @@ def _print_job(job: dict[str, Any], results: Path) -> None:
     click.echo(f"job {job['id']}: {job['name']}, pipeline {job['pipeline']}: {job['state']}")
     if job["code"]:
         click.echo(f"{job['code']}: {job['reason']} ({job['remedy']})")
+    if job.get("waits"):
+        click.echo(shown(job["waits"]))
     if job["video"]:
         video = job["video"]
         cut = ", truncated: its end is missing" if video["truncated"] else ""

@@ -58,6 +58,7 @@ WHEN: Mapping[str, str] = {
     "models.*.adapter": AT_RESTART,
     "models.*.frame_tokens": AT_ONCE,
     "models.*.frame_edge": AT_ONCE,
+    "models.*.devices_per_worker": AT_RESTART,
     "pipelines.*.model": AT_ONCE,
     "pipelines.*.task": AT_ONCE,
     "pipelines.*.labels": AT_ONCE,

@@ -155,6 +155,7 @@ class ModelSettings(Section):
     max_batch: Few = 8
     frame_tokens: Literal["auto"] | Annotated[int, Field(ge=1, le=65536)] = "auto"
     frame_edge: Annotated[int, Field(ge=16, le=8192)] | None = None
+    devices_per_worker: Annotated[int, Field(ge=1, le=64)] = 1
 
     @model_validator(mode="after")
     def _lies_in_one_place(self) -> ModelSettings:

@@ -55,8 +55,17 @@ class Code(StrEnum):
     CONTEXT_EXCEEDED = "context-exceeded"
     WRONG_FRAMES = "wrong-frames"
     MODEL_CANNOT_LOAD = "model-cannot-load"
+    MODEL_MISSING = "model-missing"
+    MODEL_GATED = "model-gated"
+    MODEL_DAMAGED = "model-damaged"
+    MODEL_UNSAFE = "model-unsafe"
+    UNKNOWN_ARCHITECTURE = "unknown-architecture"
+    INCOMPATIBLE_VERSION = "incompatible-version"
+    PRECISION_UNSUPPORTED = "precision-unsupported"
+    LOAD_DISK_FULL = "load-disk-full"
     MODEL_TOO_LARGE = "model-too-large"
     MODEL_UNSOUND = "model-unsound"
+    TOO_FEW_DEVICES = "too-few-devices"
     GPU_UNUSABLE = "gpu-unusable"
     # a job
     CANCELLED = "cancelled"
@@ -94,6 +103,15 @@ REMEDY: dict[Code, str] = {
     Code.CONTEXT_EXCEEDED: "show fewer frames (window.fps, window.length) or set a smaller frame_tokens",
     Code.WRONG_FRAMES: "the worker answered for other frames than planned; report this, then `vlmd retry`",
     Code.MODEL_CANNOT_LOAD: "check the model's path and files, then `vlmd resume` the device",
+    Code.MODEL_MISSING: "set its path to the checkpoint's folder, or `vlmd models fetch` it, then `vlmd resume`",
+    Code.MODEL_GATED: "accept its licence at the hub, set HF_TOKEN, `vlmd models fetch` it, then `vlmd resume`",
+    Code.MODEL_DAMAGED: "copy or `vlmd models fetch` its checkpoint again, all of its files, then `vlmd resume`",
+    Code.MODEL_UNSAFE: "use a checkpoint with safetensors and without code of its own, then restart vlmd",
+    Code.UNKNOWN_ARCHITECTURE: "choose a model of a family that vlmd has, then restart it",
+    Code.INCOMPATIBLE_VERSION: "install the packages again, or newer ones, then `vlmd resume`",
+    Code.PRECISION_UNSUPPORTED: 'set its precision to "auto", or to one that the device has, then restart vlmd',
+    Code.LOAD_DISK_FULL: "free some space there, then `vlmd resume`",
+    Code.TOO_FEW_DEVICES: "lower its devices_per_worker, or give vlmd more devices (devices.use), then restart it",
     Code.MODEL_TOO_LARGE: "use a smaller model, a lower precision, or a GPU with more memory",
     Code.MODEL_UNSOUND: 'try precision = "bf16" or "fp32", or fetch it again; then `vlmd resume` the device',
     Code.GPU_UNUSABLE: "install a torch build that fits the driver, or set devices.use",
@@ -102,6 +120,24 @@ REMEDY: dict[Code, str] = {
     Code.RESULT_UNWRITABLE: "let paths.results be written to; it is tried again until it works",
     Code.EXHAUSTED: "raise the limits of open files and processes (ulimit -n, -u); it is tried again until it works",
 }
+
+
+OF_THE_MODEL = frozenset(
+    {
+        Code.MODEL_CANNOT_LOAD,
+        Code.MODEL_MISSING,
+        Code.MODEL_GATED,
+        Code.MODEL_DAMAGED,
+        Code.MODEL_UNSAFE,
+        Code.UNKNOWN_ARCHITECTURE,
+        Code.INCOMPATIBLE_VERSION,
+        Code.PRECISION_UNSUPPORTED,
+        Code.LOAD_DISK_FULL,
+        Code.MODEL_TOO_LARGE,
+        Code.TOO_FEW_DEVICES,
+    }
+)
+"""A worker that cannot start for one of these leaves its device to other models."""
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ import msgspec
 
 from vlmd.core.answers import Timings, Token, Usage
 from vlmd.core.errors import Failure
+from vlmd.core.plans import Shape
 from vlmd.core.recipe import Recipe
 from vlmd.core.tasks.events import EventsTask
 from vlmd.core.verification import Verification
@@ -118,6 +119,10 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of a LoRA adapter."""
     weight_bytes: int = 0
     """What its weights take on a GPU; 0 where its files do not say."""
+    shape: Shape = Shape()
+    """What its windows are going to ask, at the most."""
+    devices: int = 1
+    """How many devices one worker takes for it."""
 
 
 class LoadModel(Message, frozen=True):
@@ -129,6 +134,8 @@ class LoadModel(Message, frozen=True):
     verify: bool = False
     """Try the model on canary windows before it is ready."""
     log_level: int = 20
+    devices: int = 1
+    """How many devices it sees and spreads the model over: "cuda:0" and those after it."""
 
 
 class RunWindows(Message, frozen=True):
@@ -167,6 +174,8 @@ class Ready(Message, frozen=True):
     versions: dict[str, str]
     verification: Verification | None = None
     """What canary windows showed, where they were asked for."""
+    memory_planned: int | None = None
+    """Bytes the weights were planned to take; None where the configuration does not tell."""
 
 
 class CannotStart(Message, frozen=True):

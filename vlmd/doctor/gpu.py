@@ -144,8 +144,10 @@ def _largest(setting: Setting) -> tuple[str, int] | None:
     settings = setting.settings
     sizes = {}
     for name in {pipeline.model for pipeline in settings.pipelines.values()}:
+        count = settings.models[name].devices_per_worker
+        told = name if count == 1 else f"{name} on each of {count} GPUs"
         try:
-            sizes[name] = weight_bytes(folder_of(setting, name), settings.models[name].precision)
+            sizes[told] = weight_bytes(folder_of(setting, name), settings.models[name].precision) // count
         except (BadWeights, VlmdError, OSError):  # the check of the models says it
             continue
     return max(sizes.items(), key=lambda item: item[1], default=None)

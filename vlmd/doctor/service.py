@@ -20,7 +20,13 @@ def daemon(setting: Setting) -> list[Finding]:
     if status["version"] != __version__:
         found = f"it is vlmd {status['version']}, this is {__version__}"
         return [fail(check, found, "start the daemon anew, so that both are of one version")]
-    return [ok(check, f"vlmd {status['version']} answers, pid {status['pid']}, up for {status['uptime_s']:.0f} s")]
+    well = ok(check, f"vlmd {status['version']} answers, pid {status['pid']}, up for {status['uptime_s']:.0f} s")
+    return [well, *(_not_loaded(model) for model in status.get("unloadable", []))]
+
+
+def _not_loaded(model: dict[str, str]) -> Finding:
+    """As the worker that tried said it."""
+    return fail(f"loading {model['model']}", f"the daemon cannot load it: {model['reason']}", model["remedy"])
 
 
 def unit(setting: Setting) -> list[Finding]:

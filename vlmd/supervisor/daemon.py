@@ -74,6 +74,7 @@ class Daemon:
             parts.keeper,
             parts.hooks,
             parts.reloading,
+            parts.book,
         )
         running = (*serving, parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints)
         try:
@@ -147,4 +148,7 @@ async def _why_nothing_moves(parts: Parts) -> str | None:
     inbox = parts.inbox
     if inbox.looks == 0 or inbox.settling or not await parts.store.write(windows.only_windows_left):
         return None
-    return parts.fleet.why_nothing_moves({job.model for job in await parts.store.write(windows.open_jobs)})
+    reason = parts.fleet.why_nothing_moves({job.model for job in await parts.store.write(windows.open_jobs)})
+    await parts.fleet.checkpoints.settled()  # the last answer of a job makes it one that is merged
+    waiting = await parts.store.write(windows.only_windows_left)
+    return reason if waiting else None

@@ -25,8 +25,9 @@ from vlmd.core.video import FileRef, VideoIndex
 from vlmd.core.windows import Window, plan_windows
 from vlmd.media.client import Decoder
 from vlmd.media.opening import identify
-from vlmd.supervisor.devices.discovery import discover
+from vlmd.supervisor.devices.discovery import discover, environment_of
 from vlmd.supervisor.devices.nvml import Nvml
+from vlmd.supervisor.fleet.choosing import too_few_devices
 from vlmd.supervisor.fleet.worker import WORKER_ENVIRONMENT
 from vlmd.supervisor.models import model_spec
 from vlmd.supervisor.planning import make_recipe
@@ -51,15 +52,19 @@ class Trial:
     async def answers(self, path: bytes, count: int) -> AsyncIterator[tuple[int, int, WindowAnswered]]:
         """(start, end, answer) of every window that was answered. Raises `MediaError`, `WorkerError`."""
         file = FileRef(os.path.dirname(path), path, identify(os.path.dirname(path), path))
-        device = (await discover(self._settings.devices, os.environ, Nvml()))[0]
+        devices = (await discover(self._settings.devices, os.environ, Nvml()))[: self._model.devices]
+        if len(devices) < self._model.devices:
+            failure = too_few_devices(self._model, len(devices))
+            raise WorkerError(failure.code, failure.reason)
         self._say("reading the video")
         index = await self._indexed(file)
         windows = _spread(plan_windows(index, self._pipeline.window.plan(), self._settings.limits.max_windows), count)
-        environment = {**WORKER_ENVIRONMENT, **device.environment}
+        environment = {**WORKER_ENVIRONMENT, **environment_of(devices)}
         worker: Child[FromWorker] = await Child.start(python("vlmd.worker"), FromWorker, environment)
         try:
-            self._say(f"loading {self._model.name} on {device.label}")
-            worker.send(LoadModel(model=self._model, device=device.torch_name, called=device.name))
+            self._say(f"loading {self._model.name} on {' and '.join(device.label for device in devices)}")
+            first, count = devices[0], len(devices)
+            worker.send(LoadModel(model=self._model, device=first.torch_name, called=first.name, devices=count))
             async for answer in self._serve(worker, self._run(file, index, windows)):
                 span = windows[answer.window]
                 yield span.start_ms, span.end_ms, answer
@@ -87,6 +92,12 @@ class Trial:
             self._said_at = now
             self._say(f"reading the video: {100 * count / size:.0f} %")
 
+    def _loads(self, stage: str, now: float) -> None:
+        """Tell how far the model is loaded: of a stage in parts now and then, of another at once."""
+        if " of " not in stage or now - self._said_at > _SAID_EVERY_SECONDS:
+            self._said_at = now
+            self._say(f"{self._model.name}: {stage}")
+
     def _run(self, file: FileRef, index: VideoIndex, windows: list[Window]) -> RunWindows:
         return RunWindows(
             lease=0,
@@ -104,7 +115,7 @@ class Trial:
         async for message in worker.messages():
             match message:
                 case Beat(stage=stage) if stage.startswith("load"):
-                    self._say(f"{stage} of {self._model.name}")
+                    self._loads(stage, time.monotonic())
                 case Ready():
                     self._say(f"ready after {message.load_ms / 1000:.1f} s; asking {len(run.windows)} windows")
                     worker.send(run)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from vlmd.core.names import shown
+from vlmd.tui.doing import doing, swaps
 from vlmd.tui.problems import Problem, by_kind, problems, unlisted
 from vlmd.tui.seen import SeenEvent
 
@@ -44,6 +45,8 @@ class JobLine(msgspec.Struct, frozen=True, kw_only=True):
     """Real-time factor: processing time / video time, so below 1 is faster than the video plays."""
     left_s: float | None
     events: int | None
+    waits: str
+    """Why nobody answers its windows, where that is more than its turn."""
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +60,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     done: int
     left_s: float | None
     settling: int
+    swaps: str
+    """In words; "" where there were none."""
     devices: list[DeviceLine]
     active: list[JobLine]
     ended: list[JobLine]
@@ -86,6 +91,7 @@ def make_frame(
         done=done + beside,
         left_s=_ratio(windows["total"] - done, rate),
         settling=len(document["inbox"]["settling"]),
+        swaps=swaps(document),
         devices=[_device(device) for device in document["devices"]],
         active=_active(document, counts, now),
         ended=[_job(job, job["summary"] and job["summary"]["events"], now) for job in document["ended"]],
@@ -135,6 +141,7 @@ def _job(
         rtf=_real_time_factor(job, now),
         left_s=left_s,
         events=events,
+        waits=shown(job.get("waits") or ""),
     )
 
 
@@ -172,7 +179,7 @@ def _device(device: dict[str, Any]) -> DeviceLine:
 
 
 def _doing(device: dict[str, Any]) -> str:
-    return shown(device["stage"] if device["state"] == "loading" else device["reason"] or "")
+    return doing(device) or shown(device["reason"] or "")
 
 
 def _file_name(name: str) -> str:

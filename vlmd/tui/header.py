@@ -26,6 +26,8 @@ def _title(frame: Frame, width: int) -> Text:
     if frame.windows_per_second:
         windows, tokens = cells.number(frame.windows_per_second), cells.number(frame.tokens_per_second, 1)
         facts = [f"  {windows} windows/s", f"  {tokens} tokens/s", *facts]
+    if frame.swaps:
+        facts.append(f"  {frame.swaps}")
     title = Text.assemble(("vlmd", "bold"), f" {frame.version}")
     for fact in facts:
         if cell_len(title.plain) + len(fact) <= width:

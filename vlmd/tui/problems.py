@@ -27,6 +27,8 @@ _DEVICE_REMEDY = {
     "loading": "it is being started again",
     "waiting": "it starts by itself once there is room",
 }
+_NORMAL = ("lent", "starting")
+"""States in which a reason tells of nothing wrong at all."""
 _BROKEN = ("parked", "restarting", "loading")
 """States in which a reason tells of something that broke; in others it only explains."""
 
@@ -78,7 +80,7 @@ def _untold(document: dict[str, Any]) -> Iterator[Problem]:
 
 def _of_devices(document: dict[str, Any]) -> Iterator[Problem]:
     for device in document["devices"]:
-        if device["reason"]:
+        if device["reason"] and device["state"] not in _NORMAL:
             remedy = device.get("remedy") or _DEVICE_REMEDY.get(device["state"], "")
             serious = device["state"] in _BROKEN
             yield Problem(f"{device['name']} {device['state']}", device["reason"], remedy, serious)

@@ -139,10 +139,12 @@ def job_lines(frame: Frame, width: int, lines: int) -> list[Text]:
 
 
 def _progress(job: JobLine) -> Cell:
-    """A bar while windows are answered; else the state, and how far it is."""
+    """A bar while windows are answered; else the state, and how far it is, or what it waits for."""
     share = job.share
-    if job.state == "running" and share is not None:
+    if job.state == "running" and share is not None and not job.waits:
         return lambda width: cells.bar_with_percent(share, width, "green")
+    if job.waits:
+        return lambda width: Text(cut(job.waits, width), style="yellow")
     percent = f" {int(100 * share)} %" if share and job.state in ("indexing", "queued") else ""
     return Text.assemble(coloured(job.state), percent)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,15 @@ class Checkpoint:
     """GPUs the layers are spread over; with more than one, all that are visible."""
     attention: str = "auto"
     adapter: str | None = None
+
+
+def architecture(path: str) -> str:
+    """The architecture a checkpoint's config.json names."""
+    try:
+        config = json.loads((Path(path) / "config.json").read_text())
+        return str(config["architectures"][0])
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise WorkerError(Code.MODEL_MISSING, f"{path} is not a checkpoint folder: {error!r}") from error
 
 
 def load_tokenizer(checkpoint: Checkpoint, folder: str = "") -> Any:
@@ -78,18 +88,22 @@ def load_model(
     return model.eval()
 
 
+def skipped(unquantized: Sequence[str]) -> list[str]:
+    """What keeps its precision where a model is quantized."""
+    return [*unquantized, "lm_head"]
+
+
 def _quantization(checkpoint: Checkpoint, unquantized: Sequence[str]) -> BitsAndBytesConfig | None:
-    skipped = [*unquantized, "lm_head"]
     if checkpoint.precision == "nf4":
         return BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=checkpoint.dtype,
-            llm_int8_skip_modules=skipped,
+            llm_int8_skip_modules=skipped(unquantized),
         )
     if checkpoint.precision == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=skipped)
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=skipped(unquantized))
     return None
 
 
@@ -120,9 +134,9 @@ def quantized_modules(model: Any) -> set[str]:
 def _check_quantized(model: Any, checkpoint: Checkpoint, unquantized: Sequence[str]) -> None:
     """bitsandbytes ignores a path that it does not find, and quantizes what should have been left alone."""
     found = quantized_modules(model)
-    wrong = sorted(name for name in found if any(_below(name, path) for path in unquantized))
-    names = {name for name, _ in model.named_modules()}
-    unknown = [path for path in unquantized if path not in names]
+    wrong = sorted(name for name in found if any(below(name, path) for path in unquantized))
+    names = [name for name, _ in model.named_modules()]
+    unknown = [path for path in unquantized if not fnmatch.filter(names, path)]
     if wrong or unknown:
         reason = f"{', '.join(wrong[:3])} is quantized" if wrong else f"it has no module {', '.join(unknown)}"
         raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{checkpoint.path}: {reason}; the family's list does not fit it")
@@ -131,5 +145,6 @@ def _check_quantized(model: Any, checkpoint: Checkpoint, unquantized: Sequence[s
                           f"and {checkpoint.precision} was asked for")  # fmt: skip
 
 
-def _below(name: str, path: str) -> bool:
-    return name == path or name.startswith(f"{path}.")
+def below(name: str, path: str) -> bool:
+    """Whether a module is the one at `path`, or a part of it; an asterisk in the path stands for every layer."""
+    return fnmatch.fnmatchcase(name, path) or fnmatch.fnmatchcase(name, f"{path}.*")

@@ -24,13 +24,18 @@ class Sizing:
         self.of = lru_cache(maxsize=64)(self._of)
         """The size that a recipe wants. Raises `WorkerError` where its frames do not fit."""
 
+    def coarser(self, recipe: Recipe) -> FrameSize | None:
+        """The next size with fewer tokens than the one that a recipe wants."""
+        now = self.of(recipe)
+        return next((size for size in reversed(self._sizes) if size.most < now.most), None)
+
     def _of(self, recipe: Recipe) -> FrameSize:
         words = len(self._family.tokenizer(recipe.prompt)["input_ids"])
         return choose_size(
             self._sizes,
             self._preferred,
             bound=recipe.frame_tokens,
-            frames=recipe.window_frames,
+            frames=1 if self._family.shared else recipe.window_frames,
             room=self._context - words - recipe.generation.max_new_tokens,
         )
 

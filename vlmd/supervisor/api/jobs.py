@@ -24,6 +24,7 @@ from vlmd.core.messages import Merged, MergeFailed
 from vlmd.store import views
 from vlmd.supervisor.api.answering import NotFound, job_id, number, read
 from vlmd.supervisor.api.verbs import Verbs
+from vlmd.supervisor.fleet.waiting import with_reason
 from vlmd.supervisor.merger import run_merger
 from vlmd.supervisor.parts import Parts
 
@@ -63,10 +64,11 @@ class _Jobs:
         query = request.query_params
         limit = number(request, "limit", 1, _MOST_JOBS, 1000)
         state, pipeline = query.get("state"), query.get("pipeline")
-        return JSONResponse(await read(self._database, lambda db: views.job_list(db, state, pipeline, limit)))
+        jobs = await read(self._database, lambda db: views.job_list(db, state, pipeline, limit))
+        return JSONResponse([with_reason(job, self._parts.fleet.slots) for job in jobs])
 
     async def show(self, request: Request) -> Response:
-        return JSONResponse(await self._detail(request))
+        return JSONResponse(with_reason(await self._detail(request), self._parts.fleet.slots))
 
     async def result(self, request: Request) -> Response:
         job = await self._detail(request)

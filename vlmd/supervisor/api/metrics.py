@@ -118,9 +118,15 @@ def _slots(slots: list[Slot]) -> Iterator[Metric]:
     yield _gauge("model_load_seconds", "How long the model took to load, the last time.", ["device"], loads)
     deaths = CounterMetricFamily("vlmd_worker_deaths", "Workers that ended unasked.", labels=["device", "cause"])
     for slot in slots:
-        for cause, count in slot.causes.items():
+        for cause, count in slot.tally.causes.items():
             deaths.add_metric([slot.name, cause], count)
     yield deaths
+    swaps = CounterMetricFamily("vlmd_model_swaps", "Times a device had another model than before.", labels=["device"])
+    seconds = CounterMetricFamily("vlmd_model_swap_seconds", "Time the swaps of models took.", labels=["device"])
+    for slot in slots:
+        swaps.add_metric([slot.name], slot.tally.swaps)
+        seconds.add_metric([slot.name], slot.tally.swap_seconds)
+    yield from (swaps, seconds)
 
 
 def _readings(slots: list[Slot], measured: dict[str, Reading]) -> Iterator[Metric]:

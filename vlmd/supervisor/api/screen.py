@@ -21,6 +21,7 @@ from vlmd.core.answers import RawAnswer
 from vlmd.store import screen, views
 from vlmd.supervisor.api.answering import LARGEST_ID, job_id, number, read
 from vlmd.supervisor.api.status import DaemonStatus
+from vlmd.supervisor.fleet.waiting import with_reason
 from vlmd.supervisor.merging import events_task
 from vlmd.supervisor.parts import Parts
 
@@ -45,7 +46,8 @@ class _Screen:
     async def frame(self, request: Request) -> Response:
         jobs = number(request, "jobs", 1, _MOST_JOBS, 20)
         queue = await read(self._parts.settings.paths.database, lambda db: views.screen_status(db, jobs))
-        return JSONResponse({**await self._daemon.document(), **queue})
+        active = [with_reason(job, self._parts.fleet.slots) for job in queue["active"]]
+        return JSONResponse({**await self._daemon.document(), **queue, "active": active})
 
     async def newest(self, request: Request) -> Response:
         after, limit = _page(request)

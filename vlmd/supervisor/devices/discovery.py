@@ -54,10 +54,16 @@ class Device:
         return "cuda:0" if self.kind == "cuda" else "cpu"
 
 
+def environment_of(devices: Sequence[Device]) -> dict[str, str]:
+    """What the environment of a worker must say that is to see these devices and no other, in this order."""
+    seen = ",".join(filter(None, (device.environment.get("CUDA_VISIBLE_DEVICES", "") for device in devices)))
+    return {**devices[0].environment, "CUDA_VISIBLE_DEVICES": seen}
+
+
 async def discover(settings: DeviceSettings, environ: Mapping[str, str], nvml: Nvml) -> list[Device]:
     """The devices that get a worker, in the order of devices.use. Raises `DeviceError` rather than guess."""
     if settings.use == "auto":
-        return _every_gpu(await _visible_gpus(environ, nvml))
+        return every_gpu(await _visible_gpus(environ, nvml))
     named = [name for name in settings.use if name != "cpu"]
     gpus = iter(_named_gpus(named, await _visible_gpus(environ, nvml)) if named else [])
     cpus = iter(range(len(settings.use)))
@@ -135,7 +141,7 @@ def _by_uuid(start: str, cards: Sequence[Card]) -> Card | None:
     return found[0] if len(found) == 1 else None
 
 
-def _every_gpu(cards: Sequence[Card]) -> list[Device]:
+def every_gpu(cards: Sequence[Card]) -> list[Device]:
     """Every usable card; a broken one is told of, and costs only its own worker."""
     broken = [f"GPU {card.index} {card.label}".strip() + f": {card.problem}" for card in cards if card.problem]
     if len(broken) == len(cards):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import pynvml
 
@@ -27,6 +28,15 @@ async def memory_of(device: Device, nvml: Nvml) -> Memory | None:
     except NvmlError as error:
         logger.warning("its free memory is not known: %s", error, extra=about(device=device.name))
         return None
+
+
+def summed(parts: Sequence[Memory | None]) -> Memory | None:
+    """Of several GPUs together; None where one of them is not known."""
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    users = [user for part in known for user in part.users]
+    return Memory(sum(part.free for part in known), sum(part.total for part in known), users)
 
 
 def _read(uuid: str) -> Memory:

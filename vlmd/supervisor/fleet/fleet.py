@@ -18,14 +18,16 @@ from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.devices.memory import memory_of
 from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.fleet.checkpoints import Checkpoints
+from vlmd.supervisor.fleet.choosing import Choice, too_few
 from vlmd.supervisor.fleet.giving import Giver
 from vlmd.supervisor.fleet.patience import Patience
 from vlmd.supervisor.fleet.rate import Rate
 from vlmd.supervisor.fleet.restart import Restarts
-from vlmd.supervisor.fleet.slot import Slot
+from vlmd.supervisor.fleet.slot import Needs, Slot
 from vlmd.supervisor.fleet.states import Lost, SlotState
 from vlmd.supervisor.fleet.worker import Told
 from vlmd.supervisor.metrics import Metrics
+from vlmd.supervisor.verified import Verified
 
 logger = logging.getLogger("vlmd.fleet")
 
@@ -49,6 +51,8 @@ class Fleet:
         command: Sequence[str],
         changed: Callable[[], None],
         metrics: Metrics,
+        verified: Verified,
+        needed: Needs,
     ) -> None:
         limits = settings.limits
         self._limits = limits
@@ -56,6 +60,7 @@ class Fleet:
         self._changed = changed
         self._hopeless: str | None = None
         self._metrics = metrics
+        self._verified = verified
         self.rate = Rate()
         self.checkpoints = Checkpoints(store, self._committed, limits.window_failures)
         first = models[next(iter(settings.pipelines.values())).model]
@@ -72,10 +77,16 @@ class Fleet:
                 measure=lambda device: memory_of(device, nvml),
                 rested=self._rested,
                 idle_unload=settings.devices.idle_unload_seconds,
+                untried=lambda model, device: verified.of(model, device) is None,
+                needed=needed,
             )
             for device in devices
         ]
+        self._models = models
+        self._first = first.name
+        self._choice = Choice(models, self.slots)
         self._giver = Giver(limits, store, models, self.slots)
+        self._refuse_too_large()
 
     def reload(self, limits: LimitSettings) -> None:
         """Other limits count from now on; how often a start may fail stays as it was."""
@@ -83,12 +94,19 @@ class Fleet:
         self.checkpoints.failure_limit = limits.window_failures
         for slot in self.slots:
             slot.patience.limit(limits.load_seconds, limits.progress_seconds)
+        self._refuse_too_large()
+
+    def _refuse_too_large(self) -> None:
+        """Models that take more devices than there are: for them nothing needs to be tried."""
+        for slot in self.slots:
+            slot.refused.update(too_few(self._models, self.slots))
 
     async def run(self) -> None:
         """Until every worker is stopped. Raises `NoWorkers` when all are parked."""
         paused = await self._store.write(stored_devices.paused)
         for slot in self.slots:
             slot.paused = slot.device.key in paused
+        self._giver.begin(self._first)
         async with asyncio.TaskGroup() as tasks:
             lives = [tasks.create_task(slot.live()) for slot in self.slots]
             helpers = [tasks.create_task(self._giver.run()), tasks.create_task(self._watch(lives))]
@@ -131,6 +149,7 @@ class Fleet:
         await self._store.write_now(stored_devices.resume, [slot.device.key for slot in slots])
         for slot in slots:
             slot.resume()
+        self._refuse_too_large()
         self.wake()
         return slots
 
@@ -160,11 +179,19 @@ class Fleet:
         awake = [slot for slot in self.slots if slot not in resting]
         if not awake:
             return "; ".join(f"{slot.name} is {slot.state}: {slot.reason}" for slot in resting)
-        hopeless = {name: slot.refused[name] for slot in awake for name in open_models if name in slot.refused}
-        if any(slot.leases for slot in awake) or any(set(open_models) - slot.refused.keys() for slot in awake):
+        known = [name for name in open_models if name in self._models]
+        if any(slot.leases for slot in awake) or any(
+            self._choice.can_have(slot, name) for slot in awake for name in known
+        ):
             return None
-        words = [f"{name} cannot be loaded: {why.reason} ({why.remedy})" for name, why in hopeless.items()]
-        return "; ".join(words) or None
+        return "; ".join(self._why_not(name, awake) for name in known) or None
+
+    def _why_not(self, name: str, awake: Sequence[Slot]) -> str:
+        refused = [slot.refused[name] for slot in awake if name in slot.refused]
+        if refused:
+            return f"{name} cannot be loaded: {refused[0].reason} ({refused[0].remedy})"
+        resting = ", ".join(f"{slot.name} is {slot.state}" for slot in self.slots if slot not in awake)
+        return f"{name} takes {self._models[name].devices} devices side by side, and {resting or 'some cannot work'}"
 
     def _rested(self) -> None:
         """A device has no worker now. With every one parked there is nothing left to live for."""
@@ -200,6 +227,7 @@ class Fleet:
                 self._metrics.loaded(slot.name)
                 seconds = message.load_ms / 1000
                 logger.info("ready in %.1f s: %s", seconds, message.model, extra=about(device=slot.name))
+                self._verified.record(slot.model, slot.device, message)
         self.wake()
 
     async def _end(self, lease: int, void: Failure | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from vlmd.clock import now_ms
@@ -13,6 +12,7 @@ from vlmd.core.messages import ModelSpec, RunWindows
 from vlmd.store import Store, windows
 from vlmd.store.windows import OpenJob
 from vlmd.supervisor.fleet import scheduler
+from vlmd.supervisor.fleet.choosing import Choice
 from vlmd.supervisor.fleet.slot import Slot
 from vlmd.supervisor.fleet.states import SlotState
 
@@ -30,6 +30,7 @@ class Giver:
         self._store = store
         self._models = models
         self._slots = slots
+        self._choice = Choice(models, slots)
         self._work = asyncio.Event()
 
     def wake(self) -> None:
@@ -39,10 +40,14 @@ class Giver:
         while True:
             await self._work.wait()
             self._work.clear()
-            await self._rouse()
-            for _ in range(scheduler.LEASES_AHEAD):
-                for slot in self._free():
-                    await self._assign(slot)
+            await self.give()
+
+    async def give(self) -> None:
+        """Everything that can be given out now."""
+        await self._rouse()
+        for _ in range(scheduler.LEASES_AHEAD):
+            for slot in self._free():
+                await self._assign(slot)
 
     def _free(self) -> list[Slot]:
         """Workers that can take a lease, those with least to do first."""
@@ -52,25 +57,35 @@ class Giver:
     async def _rouse(self) -> None:
         """Devices without a worker, for want of work or of memory for the model they have, get one for what waits."""
         for slot in self._slots:
-            if slot.unloaded or slot.state == SlotState.WAITING:
-                jobs = self._loadable(slot, await self._store.write(windows.open_jobs))
-                if slot.unloaded:
-                    wanted = scheduler.model_to_load(jobs, self._elsewhere(slot), slot.model.max_batch)
-                else:
-                    wanted = scheduler.next_model(jobs, slot.model.name, self._elsewhere(slot), slot.model.max_batch)
-                if wanted is not None:
-                    slot.load(self._models[wanted])
+            if slot.at_rest or (slot.state == SlotState.WAITING and slot.team.lent_to is None):
+                jobs = self._choice.open_to(slot, await self._store.write(windows.open_jobs))
+                if (wanted := self._choice.wanted(slot, jobs)) is not None:
+                    self._change(slot, wanted)
 
     async def _assign(self, slot: Slot) -> None:
         """A lease for this worker; or, once it has nothing in hand, another model for its device."""
-        jobs = self._loadable(slot, await self._store.write(windows.open_jobs))
-        wanted = scheduler.next_model(jobs, slot.model.name, self._elsewhere(slot), slot.model.max_batch)
+        jobs = self._choice.open_to(slot, await self._store.write(windows.open_jobs))
+        wanted = self._choice.wanted(slot, jobs)
         job = scheduler.choose_job(jobs, slot.model.name)
         if wanted is not None:
-            if not slot.leases and slot.state == SlotState.IDLE:
-                slot.swap(self._models[wanted])
+            self._change(slot, wanted)
         elif job is not None:
             await self._lease(slot, job, jobs)
+
+    def _change(self, slot: Slot, wanted: str) -> None:
+        """Load another model, once every device that it takes has nothing in hand."""
+        model = self._models[wanted]
+        first, *others = self._choice.group(slot, model)
+        if all(member.empty_handed for member in (first, *others)):
+            first.load(model, others) if first.worker is None else first.swap(model, others)
+
+    def begin(self, name: str) -> None:
+        """At the start: devices that have to go together for the first model do."""
+        model = self._models[name]
+        for slot in self._slots:
+            group = self._choice.group(slot, model)
+            if len(group) > 1 and slot is group[0] and self._choice.can_have(slot, name):
+                slot.load(model, group[1:])
 
     async def _lease(self, slot: Slot, job: OpenJob, jobs: Sequence[OpenJob]) -> None:
         serving = sum(1 for other in self._slots if other.ready and other.model.name == job.model)
@@ -81,14 +96,6 @@ class Giver:
             failure = Failure(Code.WORKER_LOST, "the worker went away before it began")
             await self._store.write(windows.release, [lease.id], [], failure, self.limits.window_failures, now_ms())
             self.wake()
-
-    def _loadable(self, slot: Slot, jobs: Sequence[OpenJob]) -> list[OpenJob]:
-        """Those whose model is configured, and can be loaded on this device as far as is known."""
-        return [job for job in jobs if job.model in self._models and job.model not in slot.refused]
-
-    def _elsewhere(self, slot: Slot) -> Counter[str]:
-        """How many other devices serve each model."""
-        return Counter(other.serves for other in self._slots if other is not slot and other.serves is not None)
 
     def _run(self, lease: windows.Lease) -> RunWindows:
         return RunWindows(

@@ -10,6 +10,8 @@ LEASES_AHEAD = 2
 """Leases a worker holds at once: one on the device, one being decoded, so that the device never waits for pictures."""
 NEARLY_AS_OLD_MS = 600_000
 """A job this much younger than the oldest one may go first where that saves loading another model."""
+WORTH_A_CHANGE = 8
+"""Batches that each worker with a model must have before it for a device with work of its own to load it too."""
 
 
 def choose_job(jobs: Sequence[OpenJob], model: str) -> OpenJob | None:
@@ -17,34 +19,39 @@ def choose_job(jobs: Sequence[OpenJob], model: str) -> OpenJob | None:
     return next((job for job in jobs if job.model == model), None)
 
 
-def next_model(jobs: Sequence[OpenJob], resident: str, elsewhere: Mapping[str, int], batch: int) -> str | None:
+def next_model(
+    jobs: Sequence[OpenJob], resident: str, elsewhere: Mapping[str, int], batches: Mapping[str, int]
+) -> str | None:
     """The model a worker should load instead of the one it has; None if it should keep it.
 
     The oldest job first; but no change while the resident model has work that is nearly as old and as urgent, nor
-    for a job that the workers `elsewhere` (model → how many) can answer in one batch each. A change is always towards
-    an older job, which is then served to its end, so that none goes back and forth.
+    for a job that the workers `elsewhere` (model → how many) can answer in a batch (of `batches`) each, or in a few
+    where this one has work of its own. A change is always towards an older job, which is then served to its end, so
+    that none goes back and forth.
     """
     mine = choose_job(jobs, resident)
+    each = 1 if mine is None else WORTH_A_CHANGE
     for job in jobs:
-        if job.model == resident or (mine is not None and _nearly_as_old(mine, job)):
+        if job.model == resident or (mine is not None and nearly_as_old(mine, job)):
             return None
-        if not _enough(jobs, job.model, elsewhere, batch):
+        if not _enough(jobs, job.model, elsewhere, each * batches[job.model]):
             return job.model
     return None
 
 
-def _nearly_as_old(mine: OpenJob, first: OpenJob) -> bool:
+def nearly_as_old(mine: OpenJob, first: OpenJob) -> bool:
+    """`mine` may go before the older `first` where that saves loading another model."""
     return mine.priority >= first.priority and mine.created_at - first.created_at <= NEARLY_AS_OLD_MS
 
 
-def _enough(jobs: Sequence[OpenJob], model: str, elsewhere: Mapping[str, int], batch: int) -> bool:
-    """There are workers with this model for everything it has to do."""
-    return elsewhere.get(model, 0) * batch >= sum(job.pending for job in jobs if job.model == model)
+def _enough(jobs: Sequence[OpenJob], model: str, elsewhere: Mapping[str, int], each: int) -> bool:
+    """There are workers with this model for everything it has to do, if each answers so many windows."""
+    return elsewhere.get(model, 0) * each >= sum(job.pending for job in jobs if job.model == model)
 
 
-def model_to_load(jobs: Sequence[OpenJob], elsewhere: Mapping[str, int], batch: int) -> str | None:
+def model_to_load(jobs: Sequence[OpenJob], elsewhere: Mapping[str, int], batches: Mapping[str, int]) -> str | None:
     """The model that a device without a worker should load: of the first job that has too few workers."""
-    return next((job.model for job in jobs if not _enough(jobs, job.model, elsewhere, batch)), None)
+    return next((job.model for job in jobs if not _enough(jobs, job.model, elsewhere, batches[job.model])), None)
 
 
 def lease_size(job: OpenJob, jobs: Sequence[OpenJob], workers: int, batch: int, longest: int) -> int:

@@ -9,26 +9,29 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vlmd.core.errors import Code, Failure
-from vlmd.core.memory import Memory, needed_bytes, never_fits, shortage
+from vlmd.core.errors import OF_THE_MODEL, Code, Failure
+from vlmd.core.memory import CONTEXT_BYTES, Memory, needed_bytes, never_fits, shortage
 from vlmd.core.messages import ModelSpec, Ready, RunWindows, WindowAnswered
 from vlmd.log import about
 from vlmd.supervisor.devices.discovery import Device
+from vlmd.supervisor.devices.memory import summed
 from vlmd.supervisor.fleet.patience import Patience
-from vlmd.supervisor.fleet.rate import Rate
 from vlmd.supervisor.fleet.restart import Restart, Restarts
 from vlmd.supervisor.fleet.states import ABLE, SlotState
 from vlmd.supervisor.fleet.steps import Facts, Rest, Start, Step, Stop, next_step
+from vlmd.supervisor.fleet.tally import Tally
+from vlmd.supervisor.fleet.team import Team
 from vlmd.supervisor.fleet.worker import Ended, Lose, Told, Worker
 
 logger = logging.getLogger("vlmd.worker")
 
 Hear = Callable[["Slot", Told], Awaitable[None]]
 Measure = Callable[[Device], Awaitable[Memory | None]]
+Needs = Callable[[ModelSpec, int | None], int]
+"""The least memory that a model takes of a GPU with so many bytes in all."""
 
 _LEVELS = {SlotState.PARKED: logging.ERROR, SlotState.WAITING: logging.WARNING}
 
@@ -50,21 +53,20 @@ class Slot:
     rested: Callable[[], None]
     """Called when it has no worker, and will have none for a while."""
     idle_unload: float | None = None
+    untried: Callable[[ModelSpec, Device], bool] = lambda model, device: False
+    """Whether a model was not tried on such a device yet."""
+    needed: Needs = lambda model, total: needed_bytes(model.weight_bytes)
     worker: Worker | None = None
     refused: dict[str, Failure] = field(default_factory=dict)
     """Models that cannot be loaded here, until somebody says `resume`."""
-    answered: int = 0
-    tokens: int = 0
-    window_rate: Rate = field(default_factory=Rate)
-    token_rate: Rate = field(default_factory=Rate)
+    tally: Tally = field(default_factory=Tally)
     ready_at: float = 0.0
-    deaths: int = 0
-    causes: Counter[str] = field(default_factory=Counter)
-    """The same deaths by what ended the worker."""
     stopping: bool = False
     paused: bool = False
     unloaded: bool = False
     """It has no worker until there is work for one."""
+    team: Team = field(init=False)
+    """Devices that its worker takes beside its own; or the one that has this device meanwhile."""
     sick: str | None = None
     """Why the device itself cannot be trusted any more."""
     _resting: SlotState = SlotState.STARTING
@@ -72,6 +74,9 @@ class Slot:
     _wanted: ModelSpec | None = None
     _start_at: float = 0.0
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.team = Team(self)
 
     # --- how it is ------------------------------------------------------------------------------------------
 
@@ -89,12 +94,15 @@ class Slot:
         return self.worker.stuck if self.worker and self.worker.stuck else self._reason
 
     @property
-    def stage(self) -> str:
-        return self.worker.stage if self.worker else ""
+    def next_model(self) -> str | None:
+        """What it is about to load instead of the model it has."""
+        return self._wanted.name if self._wanted else None
 
     @property
     def pid(self) -> int | None:
-        return self.worker.pid if self.worker else None
+        """The process on the device: of its worker, or of the one that it is lent to."""
+        worker = self.team.lent_to.worker if self.team.lent_to else self.worker
+        return worker.pid if worker else None
 
     @property
     def ready(self) -> Ready | None:
@@ -106,23 +114,38 @@ class Slot:
         return self.worker is not None and self.worker.stuck is not None
 
     @property
-    def begun(self) -> set[tuple[int, int]]:
-        """The (lease, window) pairs that are on the device now."""
-        return self.worker.held.begun if self.worker else set()
-
-    @property
     def leases(self) -> Mapping[int, RunWindows]:
         return self.worker.held.leases if self.worker else {}
 
     @property
     def needs(self) -> int:
-        """The least memory its model takes."""
-        return needed_bytes(self.model.weight_bytes)
+        """The least memory its model takes, over all devices of its worker."""
+        total = [device.memory_total or 0 for device in self._devices]
+        return self.needed(self.model, sum(total) or None) + CONTEXT_BYTES * (self.model.devices - 1)
+
+    @property
+    def at_rest(self) -> bool:
+        """It has no worker for want of work: for want of the devices, too, that its model takes beside this one."""
+        alone = self.model.devices - 1 != len(self.team.partners) and self._wanted is None
+        return self.team.lent_to is None and (self.unloaded or alone)
+
+    @property
+    def empty_handed(self) -> bool:
+        """Nothing would be lost if it had another model."""
+        if self.worker is None:
+            return self.state != SlotState.STARTING
+        return self.state == SlotState.IDLE and not self.leases
+
+    @property
+    def able(self) -> bool:
+        """Nothing but work decides whether it has a worker."""
+        return not (self.stopping or self.paused or self.stuck or self._parked())
 
     @property
     def serves(self) -> str | None:
         """The model it has, or will have without anybody's doing."""
-        return (self._wanted or self.model).name if self.state in ABLE else None
+        able = self.state in ABLE and self.team.lent_to is None
+        return (self._wanted or self.model).name if able else None
 
     # --- from start to end ----------------------------------------------------------------------------------
 
@@ -136,12 +159,19 @@ class Slot:
         self._resting = SlotState.STOPPED
 
     async def _next(self) -> Step:
-        """What comes next; the GPU's memory is looked at only where nothing else stands in the way."""
+        """What comes next. Devices that were lent to it go back if that is a rest."""
+        step = await self._decide()
+        if isinstance(step, Rest) and step.state not in (SlotState.STARTING, SlotState.WAITING, SlotState.RESTARTING):
+            self.team.dissolve()
+        return step
+
+    async def _decide(self) -> Step:
+        """The GPU's memory is looked at only where nothing else stands in the way."""
         self._woken.clear()
         step = next_step(self._facts())
         if not isinstance(step, Start):
             return step
-        memory = await self.measure(self.device)
+        memory = summed([await self.measure(device) for device in self._devices])
         if memory is not None and never_fits(self.needs, memory):
             self._refuse(Failure(Code.MODEL_TOO_LARGE, f"{self.model.name} {shortage(self.needs, memory)}"))
         return next_step(self._facts(memory))
@@ -152,7 +182,9 @@ class Slot:
             stopping=self.stopping,
             parked=self._parked(),
             paused=self.paused,
-            unloaded=self.unloaded,
+            unloaded=self.at_rest,
+            lent_to=self.team.lent_to.name if self.team.lent_to else None,
+            awaits=self.team.awaited,
             start_at=self._start_at,
             needs=self.needs,
             memory=memory,
@@ -174,21 +206,27 @@ class Slot:
             logger.log(level, words, extra=about(device=self.name))
         self._resting, self._reason = rest.state, rest.reason or self._reason
         self.rested()
+        if self.team.lent_to is not None:
+            self.team.lent_to.wake()
         with contextlib.suppress(TimeoutError):
             left = None if rest.until is None else max(0.0, rest.until - time.monotonic())
             await asyncio.wait_for(self._woken.wait(), left)
 
     async def _one_life(self) -> None:
         """Start a worker and hear it until it is gone; what was decided while it started counts."""
-        if self._resting == SlotState.WAITING:
+        if self._resting in (SlotState.WAITING, SlotState.STARTING):
             self._reason = None
+        self._resting, model = SlotState.STARTING, self.model
         try:
-            worker = await Worker.start(self.device, self.model, self.command, self.patience, self._heard, self.lose)
+            usual = self.tally.load_seconds.get(model.name)
+            listeners = (self._heard, self.lose)
+            verify = self.untried(model, self.device)
+            worker = await Worker.start(self._devices, model, self.command, self.patience, *listeners, usual, verify)
         except OSError as error:
             self._died(Ended(f"no process can be started: {error}", asked=False, failure=None, how="exit"))
             return
         self.worker = worker
-        if not isinstance(next_step(self._facts()), Start):
+        if self.model is not model or not isinstance(next_step(self._facts()), Start):
             worker.leave(SlotState.PAUSING)
         ended = await worker.serve()
         self.worker, self._resting = None, SlotState.RESTARTING
@@ -196,17 +234,17 @@ class Slot:
 
     def _lived(self, ended: Ended) -> None:
         """A worker has ended: what follows for the next one."""
+        self.team.give_back()
         if self._wanted is not None:
             self.model, self._wanted = self._wanted, None
         elif not ended.asked:
             self._died(ended)
 
     def _died(self, ended: Ended) -> None:
-        self.deaths += 1
         self._reason = ended.failure.reason if ended.failure else ended.reason
-        self.causes["cannot-start" if ended.failure else ended.how] += 1
+        self.tally.died("cannot-start" if ended.failure else ended.how)
         logger.error("the worker is gone: %s", self._reason, extra=about(device=self.name))
-        if ended.failure is not None and ended.failure.code == Code.MODEL_CANNOT_LOAD:
+        if ended.failure is not None and ended.failure.code in OF_THE_MODEL:
             self._refuse(ended.failure)
             return
         decision = self.restarts.exited(time.monotonic(), ended.failure)
@@ -240,15 +278,20 @@ class Slot:
         if self.worker is not None:
             self.worker.cancel(job)
 
-    def swap(self, model: ModelSpec) -> None:
-        """End this worker and load another model in its place."""
+    def swap(self, model: ModelSpec, partners: Sequence[Slot] = ()) -> None:
+        """End this worker and load another model in its place, over the partners' devices, too."""
         logger.info("loads %s instead of %s", model.name, self.model.name, extra=about(device=self.name))
         self._wanted = model
+        self.team.take(partners)
+        self.tally.changes(time.monotonic())
         if self.worker is not None:
             self.worker.leave(SlotState.SWAPPING)
 
-    def load(self, model: ModelSpec) -> None:
+    def load(self, model: ModelSpec, partners: Sequence[Slot] = ()) -> None:
         """There is work for this model: a device that has no worker for want of work gets one."""
+        self.team.take(partners)
+        if model.name != self.model.name:
+            self.tally.changes(time.monotonic())
         self.model, self.unloaded = model, False
         self._rise()
 
@@ -256,31 +299,41 @@ class Slot:
         match message:
             case Ready():
                 self._reason = None
-                self.ready_at = time.monotonic()
-                self.restarts.ready(self.ready_at)
+                self._is_ready(time.monotonic())
             case WindowAnswered(tokens=tokens):
-                self.answered += 1
-                self.tokens += len(tokens)
-                self.window_rate.count(1, time.monotonic())
-                self.token_rate.count(len(tokens), time.monotonic())
+                self.tally.window(len(tokens), time.monotonic())
         await self.hear(self, message)
+
+    def _is_ready(self, now: float) -> None:
+        self.ready_at = now
+        self.restarts.ready(now)
+        loaded_in = self.worker.loading.seconds(now) if self.worker else 0.0
+        took = self.tally.ready(self.model.name, loaded_in, now)
+        if took is not None:
+            logger.info("has %s now; the swap took %.1f s", self.model.name, took, extra=about(device=self.name))
 
     # --- what others decide ---------------------------------------------------------------------------------
 
     def pause(self, drain: bool) -> None:
         """No further windows. The batch in hand, or with `drain` every lease, is finished; then the worker ends."""
         self.paused = True
-        self._woken.set()
+        self.let_worker_go(drain)
+        if self.team.lent_to is not None:
+            self.team.lent_to.team.part(drain)
+
+    def let_worker_go(self, drain: bool) -> None:
+        """The worker ends soon; what follows is decided then."""
+        self.wake()
         if self.worker is not None and not self.worker.told_to_end:
             self.worker.drain() if drain else self.worker.leave(SlotState.PAUSING)
 
     def resume(self) -> None:
         """Whatever kept it from having a worker is forgotten, and tried anew."""
-        self.paused, self.unloaded, self.sick = False, False, None
+        self.paused, self.unloaded, self.sick = False, self.team.broken, None
         self.refused.clear()
         self.restarts.forget()
         self._start_at = 0.0
-        if self.worker is not None and self.worker.state == SlotState.DRAINING:
+        if self.worker is not None and self.worker.state == SlotState.DRAINING and not self.unloaded:
             self.worker.state = SlotState.BUSY
         self._rise()
 
@@ -296,6 +349,22 @@ class Slot:
             self._woken.set()
             if self.worker is not None:
                 await self.worker.abandon(reason)
+            if self.team.lent_to is not None:
+                await self.team.lent_to.team.part_at_once(reason)
+
+    def wake(self) -> None:
+        """Something that it waits for may have come."""
+        self._woken.set()
+
+    def rest_unloaded(self) -> None:
+        """It has no worker until there is work."""
+        self.unloaded, self._reason = True, None
+        self.wake()
+
+    @property
+    def _devices(self) -> list[Device]:
+        """What its worker is to see."""
+        return [self.device, *(slot.device for slot in self.team.partners)]
 
     def stop(self) -> None:
         """Let the worker finish the batch in hand, then end."""

@@ -25,6 +25,8 @@ class SlotState(StrEnum):
     UNLOADING = "unloading"
     UNLOADED = "unloaded"
     """No worker, because there is no work for one; the GPU is free."""
+    LENT = "lent"
+    """It is used by the worker of a neighbour, whose model takes several devices."""
     SWAPPING = "swapping"
     """The worker ends to make room for one with another model."""
     RESTARTING = "restarting"

@@ -25,8 +25,9 @@ from vlmd.core.messages import (
     WindowFailed,
 )
 from vlmd.log import about, level
-from vlmd.supervisor.devices.discovery import Device
+from vlmd.supervisor.devices.discovery import Device, environment_of
 from vlmd.supervisor.fleet.held import Held
+from vlmd.supervisor.fleet.loading import Loading
 from vlmd.supervisor.fleet.patience import Patience
 from vlmd.supervisor.fleet.states import AT_SOMETHING, Lost, SlotState
 from vlmd.supervisor.process import Child
@@ -72,10 +73,20 @@ class Ended:
 class Worker:
     """`serve` is its life. What it holds when that ends, or cannot be ended, is handed to `lose`."""
 
-    def __init__(self, name: str, child: Child[FromWorker], patience: Patience, hear: Hear, lose: Lose) -> None:
+    def __init__(
+        self,
+        name: str,
+        child: Child[FromWorker],
+        patience: Patience,
+        hear: Hear,
+        lose: Lose,
+        usual: float | None = None,
+    ) -> None:
+        """`usual`: seconds its model took to load the last time."""
         self.name = name
         self.state = SlotState.LOADING
         self.stage = "load"
+        self.loading = Loading(time.monotonic(), usual)
         self.ready: Ready | None = None
         self.held = Held()
         self.progress_at = time.monotonic()
@@ -93,12 +104,34 @@ class Worker:
 
     @classmethod
     async def start(
-        cls, device: Device, model: ModelSpec, command: Sequence[str], patience: Patience, hear: Hear, lose: Lose
+        cls,
+        devices: Sequence[Device],
+        model: ModelSpec,
+        command: Sequence[str],
+        patience: Patience,
+        hear: Hear,
+        lose: Lose,
+        usual: float | None = None,
+        verify: bool = False,
     ) -> Worker:
-        """A process that loads the model. Raises `OSError` where none can be had."""
-        child: Child[FromWorker] = await Child.start(command, FromWorker, {**WORKER_ENVIRONMENT, **device.environment})
-        child.send(LoadModel(model=model, device=device.torch_name, called=device.name, log_level=level()))
-        return cls(device.name, child, patience, hear, lose)
+        """A process that loads the model onto these devices, and tries it on canary windows if it is to `verify`.
+
+        Raises `OSError` where none can be had.
+        """
+        device, count = devices[0], len(devices)
+        environment = {**WORKER_ENVIRONMENT, **environment_of(devices)}
+        child: Child[FromWorker] = await Child.start(command, FromWorker, environment)
+        child.send(
+            LoadModel(
+                model=model,
+                device=device.torch_name,
+                devices=count,
+                called=device.name,
+                verify=verify,
+                log_level=level(),
+            )
+        )
+        return cls(device.name, child, patience, hear, lose, usual)
 
     @property
     def pid(self) -> int:
@@ -160,9 +193,9 @@ class Worker:
         if loading:
             self.kill("it was not wanted any more")
 
-    async def abandon(self, reason: str) -> None:
+    async def abandon(self, reason: str, state: SlotState = SlotState.PARKED) -> None:
         """Its device cannot be trusted: it ends at once, and nothing that it held is to blame."""
-        self.told_to_end, self.state = True, SlotState.PARKED
+        self.told_to_end, self.state = True, state
         self.kill(reason)
         await self._lose(self.held.drop(self.name, reason, blamed=False))
 
@@ -200,7 +233,7 @@ class Worker:
     async def _heard(self, message: FromWorker) -> None:
         match message:
             case Beat(stage=stage):
-                self.stage = stage
+                self._at_stage(stage, time.monotonic())
                 return
             case BatchBegun(windows=windows):
                 self.held.begun.update(windows)
@@ -217,6 +250,13 @@ class Worker:
                 logger.error("unexpected message %s", type(message).__name__, extra=about(device=self.name))
                 return
         await self._hear(message)
+
+    def _at_stage(self, stage: str, now: float) -> None:
+        self.stage = stage
+        if self.state == SlotState.LOADING:
+            self.loading.heard(stage, now)
+            if news := self.loading.news(now):
+                logger.info(news, extra=about(device=self.name))
 
     def _lease_ended(self, lease: int) -> None:
         self.held.leases.pop(lease, None)

@@ -13,6 +13,6 @@ def family(architecture: str) -> Any:
     """The class that serves `architecture`; raises `WorkerError` for one nobody wrote a family for."""
     if architecture not in FAMILIES:
         reason = f"no family for architecture {architecture}; there is one for {known()}"
-        raise WorkerError(Code.MODEL_CANNOT_LOAD, reason)
+        raise WorkerError(Code.UNKNOWN_ARCHITECTURE, reason)
     module, name = FAMILIES[architecture].where.split(":")
     return getattr(import_module(f"vlmd.worker.models.{module}"), name)

@@ -48,6 +48,8 @@ class Asked:
 
     prompt: str
     frames: Sequence[Frame]
+    answer: int | None = None
+    """Most tokens of the answer, where that is known: in some families it decides how the prompt is read."""
 
 
 class Family(ABC):
@@ -56,9 +58,12 @@ class Family(ABC):
     auto_class: ClassVar[Any] = AutoModelForImageTextToText
     """What `from_pretrained` is called on."""
     unquantized: ClassVar[tuple[str, ...]]
-    """Full paths of the modules that keep their precision: vision tower and projector."""
+    """Full paths of the modules that keep their precision: vision tower and projector. An asterisk stands for every
+    layer."""
     image_token: ClassVar[str]
     """What stands for one feature vector in the expanded prompt."""
+    shared: ClassVar[bool] = False
+    """All frames of a window are shown as one picture: `sizes` are for the window, and no frame has features."""
 
     def __init__(self, model: Any, tokenizer: Any, image_processor: Any) -> None:
         self.model = model
@@ -104,13 +109,18 @@ class Family(ABC):
     def load(cls, checkpoint: Checkpoint, progress: Callable[[str], None]) -> Family:
         """Read a local checkpoint. Raises `WorkerError` where a second try would fail the same way."""
         progress("processor")
-        tokenizer = load_tokenizer(checkpoint)
+        tokenizer = cls.load_tokenizer(checkpoint)
         image_processor = cls.load_image_processor(checkpoint)
         model = load_model(cls.auto_class, checkpoint, cls.unquantized, progress)
         if checkpoint.adapter is not None:
             progress("adapter")
             lay_over(model, checkpoint.adapter)
         return cls(model, tokenizer, image_processor)
+
+    @classmethod
+    def load_tokenizer(cls, checkpoint: Checkpoint) -> Any:
+        """As the checkpoint names it, padding on the left."""
+        return load_tokenizer(checkpoint)
 
     @classmethod
     def load_image_processor(cls, checkpoint: Checkpoint) -> Any:
