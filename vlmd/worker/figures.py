@@ -25,8 +25,8 @@ from vlmd.worker import models
 from vlmd.worker.loading import architecture, skipped
 from vlmd.worker.sizing import processing
 
-_UNKNOWN_VISION = 64
-"""Numbers for each pixel where the configuration of a vision tower does not tell its widths."""
+_UNKNOWN_VISION = 97
+"""Numbers for each pixel where the configuration of a vision tower does not tell its widths: CLIP's, its large one."""
 
 
 def figures_of(folder: str) -> Figures:
