@@ -6,16 +6,19 @@ from importlib import import_module
 from pathlib import Path
 
 MAKERS = {
+    "gemma3n": "gemma3n:make",
     "idefics2": "idefics2:make",
     "idefics3": "idefics3:make",
+    "instructblip": "instructblip:make",
+    "internvl": "internvl:make",
+    "llava-mistral": "llava_next:make_mistral",
+    "llava-vicuna": "llava_next:make_vicuna",
     "phi3v": "phi3v:make",
     "qwen2.5-vl-3b": "qwen:make_2_5_3b",
     "qwen2.5-vl-7b": "qwen:make_2_5_7b",
     "qwen3-vl-4b": "qwen:make_3_4b",
     "qwen3-vl-8b": "qwen:make_3_8b",
-    "internvl": "internvl:make",
-    "llava-mistral": "llava_next:make_mistral",
-    "llava-vicuna": "llava_next:make_vicuna",
+    "smolvlm": "smolvlm:make",
 }
 """Name of a checkpoint → module and function."""
 

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 VOCABULARY = 512
 SEED = 20
-_TEXTS = [
+TEXTS = [
     "These pictures are one moment of a video, in order, 5 per second.",
     "Which of these events do they show? Goal, Corner, Foul, Yellow card, Red card, Substitution, Kick-off, Penalty.",
     "For each event write a JSON object with the keys label, team (home or away), confidence (0 to 1) and details.",
@@ -37,7 +37,7 @@ def tokenizer(
         special_tokens=list(dict.fromkeys([pad, *([begin] if begin else []), end, *special])),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
-    trained.train_from_iterator(_TEXTS, trainer)
+    trained.train_from_iterator(TEXTS, trainer)
     if adds_begin and begin:
         number = trained.token_to_id(begin)
         trained.post_processor = processors.TemplateProcessing(single=f"{begin} $A", special_tokens=[(begin, number)])

@@ -7,6 +7,7 @@ import click
 from vlmd.cli.models_fetch import fetch
 from vlmd.cli.models_list import list_models
 from vlmd.cli.models_remove import remove
+from vlmd.cli.models_verify import verify
 from vlmd.cli.plan_tables import print_catalog
 from vlmd.cli.words import json_option
 
@@ -15,7 +16,7 @@ from vlmd.cli.words import json_option
 @json_option
 @click.pass_context
 def models(context: click.Context, as_json: bool) -> None:
-    """Show the models that vlmd knows, what each takes, and on what cards; or fetch, list and remove models.
+    """Show the models that vlmd knows, what each takes, and on what cards; or fetch, list, try and remove models.
 
     `vlmd plan MODEL` tells more of one.
     """
@@ -26,3 +27,4 @@ def models(context: click.Context, as_json: bool) -> None:
 models.add_command(fetch)
 models.add_command(list_models)
 models.add_command(remove)
+models.add_command(verify)

@@ -21,13 +21,16 @@ class Entry(NamedTuple):
 
 
 FAMILIES = {
+    "Gemma3nForConditionalGeneration": Entry("gemma3n.family:Gemma3n"),
     "Idefics2ForConditionalGeneration": Entry("idefics2:Idefics2"),
     "Idefics3ForConditionalGeneration": Entry("idefics3:Idefics3"),
+    "InstructBlipForConditionalGeneration": Entry("instructblip:InstructBlip"),
+    "InternVLForConditionalGeneration": Entry("internvl:InternVL"),
+    "LlavaNextForConditionalGeneration": Entry("llava_next:LlavaNext"),
     "Phi3VForCausalLM": Entry("phi3v.family:Phi3V"),
     "Qwen2_5_VLForConditionalGeneration": Entry("qwen2_5_vl:Qwen25VL"),
     "Qwen3VLForConditionalGeneration": Entry("qwen3_vl:Qwen3VL"),
-    "InternVLForConditionalGeneration": Entry("internvl:InternVL"),
-    "LlavaNextForConditionalGeneration": Entry("llava_next:LlavaNext"),
+    "SmolVLMForConditionalGeneration": Entry("smolvlm:SmolVLM"),
 }
 
 

@@ -52,7 +52,7 @@ def figures_of(folder: str) -> Figures:
             sizes=sizes,
             preferred=preferred,
             vision=_vision(config),
-            shared=getattr(family, "shared", False),
+            shared=family.shared,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError) as error:
         reason = f"{folder}: its configuration makes no {named}: {type(error).__name__}: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -133,9 +134,9 @@ def quantized_modules(model: Any) -> set[str]:
 def _check_quantized(model: Any, checkpoint: Checkpoint, unquantized: Sequence[str]) -> None:
     """bitsandbytes ignores a path that it does not find, and quantizes what should have been left alone."""
     found = quantized_modules(model)
-    wrong = sorted(name for name in found if any(_below(name, path) for path in unquantized))
-    names = {name for name, _ in model.named_modules()}
-    unknown = [path for path in unquantized if path not in names]
+    wrong = sorted(name for name in found if any(below(name, path) for path in unquantized))
+    names = [name for name, _ in model.named_modules()]
+    unknown = [path for path in unquantized if not fnmatch.filter(names, path)]
     if wrong or unknown:
         reason = f"{', '.join(wrong[:3])} is quantized" if wrong else f"it has no module {', '.join(unknown)}"
         raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{checkpoint.path}: {reason}; the family's list does not fit it")
@@ -144,5 +145,6 @@ def _check_quantized(model: Any, checkpoint: Checkpoint, unquantized: Sequence[s
                           f"and {checkpoint.precision} was asked for")  # fmt: skip
 
 
-def _below(name: str, path: str) -> bool:
-    return name == path or name.startswith(f"{path}.")
+def below(name: str, path: str) -> bool:
+    """Whether a module is the one at `path`, or a part of it; an asterisk in the path stands for every layer."""
+    return fnmatch.fnmatchcase(name, path) or fnmatch.fnmatchcase(name, f"{path}.*")

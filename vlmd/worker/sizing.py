@@ -35,7 +35,7 @@ class Sizing:
             self._sizes,
             self._preferred,
             bound=recipe.frame_tokens,
-            frames=recipe.window_frames,
+            frames=1 if self._family.shared else recipe.window_frames,
             room=self._context - words - recipe.generation.max_new_tokens,
         )
 

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from vlmd import __version__
 from vlmd.clock import now_ms
 from vlmd.core.answers import Timings
+from vlmd.core.messages import ModelSpec
 from vlmd.core.names import shown
 from vlmd.store import views
 from vlmd.supervisor.api.answering import read
@@ -59,7 +60,13 @@ class DaemonStatus:
             "windows_per_second": round(parts.fleet.rate.per_second(now), 3),
             "devices": [_device(slot, msgspec.to_builtins(measured[slot.name]), now) for slot in parts.fleet.slots],
             "models": [
-                {"name": model.name, "path": model.path, "revision": model.revision} for model in parts.models.values()
+                {
+                    "name": model.name,
+                    "path": model.path,
+                    "revision": model.revision,
+                    "verified": verified_on(parts, model),
+                }
+                for model in parts.models.values()
             ],
             "swaps": {
                 "count": sum(slot.tally.swaps for slot in parts.fleet.slots),
@@ -116,6 +123,12 @@ def _device(slot: Slot, reading: dict[str, Any], now: float) -> dict[str, Any]:
         "swap_seconds": round(slot.tally.swap_seconds, 1),
         "reading": {**reading, "memory_total": slot.device.memory_total},
     }
+
+
+def verified_on(parts: Parts, model: ModelSpec) -> list[dict[str, Any]]:
+    """What canary windows showed of it, on each kind of device that is here; nothing where it was not tried."""
+    entries = {device.label: parts.verified.of(model, device) for device in parts.devices}
+    return [{**msgspec.to_builtins(entry), "ok": entry.ok} for entry in entries.values() if entry is not None]
 
 
 def _loading(slot: Slot, now: float) -> dict[str, Any] | None:

@@ -53,6 +53,8 @@ class Slot:
     rested: Callable[[], None]
     """Called when it has no worker, and will have none for a while."""
     idle_unload: float | None = None
+    untried: Callable[[ModelSpec, Device], bool] = lambda model, device: False
+    """Whether a model was not tried on such a device yet."""
     needed: Needs = lambda model, total: needed_bytes(model.weight_bytes)
     worker: Worker | None = None
     refused: dict[str, Failure] = field(default_factory=dict)
@@ -218,7 +220,8 @@ class Slot:
         try:
             usual = self.tally.load_seconds.get(model.name)
             listeners = (self._heard, self.lose)
-            worker = await Worker.start(self._devices, model, self.command, self.patience, *listeners, usual)
+            verify = self.untried(model, self.device)
+            worker = await Worker.start(self._devices, model, self.command, self.patience, *listeners, usual, verify)
         except OSError as error:
             self._died(Ended(f"no process can be started: {error}", asked=False, failure=None, how="exit"))
             return

@@ -58,9 +58,12 @@ class Family(ABC):
     auto_class: ClassVar[Any] = AutoModelForImageTextToText
     """What `from_pretrained` is called on."""
     unquantized: ClassVar[tuple[str, ...]]
-    """Full paths of the modules that keep their precision: vision tower and projector."""
+    """Full paths of the modules that keep their precision: vision tower and projector. An asterisk stands for every
+    layer."""
     image_token: ClassVar[str]
     """What stands for one feature vector in the expanded prompt."""
+    shared: ClassVar[bool] = False
+    """All frames of a window are shown as one picture: `sizes` are for the window, and no frame has features."""
 
     def __init__(self, model: Any, tokenizer: Any, image_processor: Any) -> None:
         self.model = model

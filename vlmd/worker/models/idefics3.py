@@ -39,13 +39,19 @@ class Idefics3(Family):
         `grid` (frames, 2): rows and columns of tiles; none where a frame is shown whole.
         """
         images = [[Image.fromarray(picture)] for picture in pictures]
-        split = size.setting > 1
-        edge = {"size": {"longest_edge": size.setting * self._tile}} if split else {}
         batch = self.image_processor(
-            images, do_image_splitting=split, return_row_col_info=True, return_tensors="pt", **edge
+            images,
+            do_image_splitting=size.setting > 1,
+            return_row_col_info=True,
+            return_tensors="pt",
+            **self.bound(size),
         )
         grid = torch.tensor([[rows[0], columns[0]] for rows, columns in zip(batch["rows"], batch["cols"], strict=True)])
         return {"grid": grid, **{name: batch[name] for name in ("pixel_values", "pixel_attention_mask")}}
+
+    def bound(self, size: FrameSize) -> dict[str, Any]:
+        """Longest edge to which a picture is brought before it is cut into tiles, or squared as one."""
+        return {"size": {"longest_edge": size.setting * self._tile}} if size.setting > 1 else {}
 
     def features(self, pixels: dict[str, torch.Tensor]) -> list[Frame]:
         grids = pixels["grid"].tolist()

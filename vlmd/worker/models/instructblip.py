@@ -1,0 +1,141 @@
+"""InstructBLIP: all frames of a window are one picture, side by side, of which a few query tokens remain.
+
+What remains depends on the question, so nothing but the pictures themselves can be kept from window to window. The
+queries and the question go through a transformer of their own, the Q-Former, whose positions are counted from the
+left whatever the mask says: its text is padded on the right, the language model's on the left.
+
+Sources: Dai et al. 2023, "InstructBLIP"; transformers' `InstructBlipProcessor`, which puts the image tokens before the
+token that begins the text, and LAVIS, which asks its questions without any template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from vlmd.core.figures import FrameSize
+from vlmd.worker.loading import Checkpoint, load_tokenizer
+from vlmd.worker.models.base import Asked, Family, Frame, Inputs
+from vlmd.worker.questions import Picture
+
+HEIGHT = 336
+"""Of the frames in the panorama, in pixels."""
+_QFORMER_TOKENIZER = "qformer_tokenizer"
+"""The folder of it in a checkpoint."""
+
+
+class InstructBlip(Family):
+    """A checkpoint of `InstructBlipForConditionalGeneration` with a language model that has no encoder."""
+
+    unquantized = ("vision_model", "qformer", "language_projection")
+    image_token = "<image>"
+    shared = True
+
+    def __init__(self, model: Any, tokenizer: Any, image_processor: Any) -> None:
+        super().__init__(model, tokenizer, image_processor)
+        _check(model.config)
+        self.qformer_tokenizer: Any = None
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, progress: Callable[[str], None]) -> InstructBlip:
+        family = super().load(checkpoint, progress)
+        assert isinstance(family, cls)
+        family.qformer_tokenizer = load_tokenizer(checkpoint, _QFORMER_TOKENIZER)
+        return family
+
+    @classmethod
+    def sizes(cls, config: Any, processing: Mapping[str, Any]) -> tuple[list[FrameSize], int]:
+        seen = processing["size"]["height"] * processing["size"]["width"]
+        queries = config.num_query_tokens
+        return [FrameSize(tokens=queries, most=queries, edge=-(-HEIGHT * 16 // 9), pixels=seen)], 0
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Not the query tokens', which transformers keeps in fp32."""
+        dtype: torch.dtype = self.model.language_projection.weight.dtype
+        return dtype
+
+    @property
+    def generator(self) -> Any:
+        """The language model: the whole one's `generate` would want pictures."""
+        return self.model.language_model
+
+    def encode(self, pictures: Sequence[Picture], size: FrameSize) -> list[Frame]:
+        """The pictures as they are, (height, width, 3)."""
+        return [Frame(torch.from_numpy(np.ascontiguousarray(picture))) for picture in pictures]
+
+    def pixels(self, pictures: Sequence[Picture], size: FrameSize) -> dict[str, torch.Tensor]:
+        """`pixel_values` (1, 3, height, width) of the panorama."""
+        return {"pixel_values": self._seen([panorama(pictures)])}
+
+    def features(self, pixels: dict[str, torch.Tensor]) -> list[Frame]:
+        raise NotImplementedError("InstructBLIP sees nothing without a question: `prepare` has both")
+
+    def placeholder(self, frame: Frame) -> str:
+        raise NotImplementedError("InstructBLIP's image tokens stand before the text, for all frames together")
+
+    def prepare(self, rows: Sequence[Asked]) -> Inputs:
+        """Panoramas and questions through vision tower and Q-Former, in one batch; rows without frames are text."""
+        prompts = [row.prompt.replace(self.image_token, "") for row in rows]
+        tokens = self._tokens(prompts, [bool(row.frames) for row in rows])
+        ids = tokens["input_ids"]
+        embeds = self.model.get_input_embeddings()(ids)
+        shown = [(row.frames, prompt) for row, prompt in zip(rows, prompts, strict=True) if row.frames]
+        if shown:
+            seen = self._queries([frames for frames, _ in shown], [prompt for _, prompt in shown])
+            marks = (ids == self.model.config.image_token_id).unsqueeze(-1)
+            embeds = embeds.masked_scatter(marks, seen.to(embeds.dtype))
+        return {**tokens, "inputs_embeds": embeds}
+
+    def questioned(self, prompts: Sequence[str]) -> Inputs:
+        """What the Q-Former hears; as much of each prompt as it has positions for."""
+        words = self.qformer_tokenizer(
+            list(prompts),
+            padding=True,
+            padding_side="right",
+            truncation=True,
+            max_length=self.model.config.qformer_config.max_position_embeddings,
+            return_tensors="pt",
+        )
+        return {f"qformer_{name}": words[name].to(self.device) for name in ("input_ids", "attention_mask")}
+
+    def _queries(self, windows: Sequence[Sequence[Frame]], prompts: Sequence[str]) -> torch.Tensor:
+        """(windows, queries, hidden)"""
+        pictures = [panorama([frame.embeds.numpy() for frame in frames]) for frames in windows]
+        pixels = self.place(self._seen(pictures))
+        seen: torch.Tensor = self.model.get_image_features(
+            pixels, **self.questioned(prompts), return_dict=True
+        ).pooler_output
+        return seen
+
+    def _seen(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
+        pixels: torch.Tensor = self.image_processor(list(pictures), return_tensors="pt")["pixel_values"]
+        return pixels
+
+    def _tokens(self, prompts: Sequence[str], shown: Sequence[bool]) -> Inputs:
+        """Left-padded rows of image tokens, the token that begins a text, and the text."""
+        config = self.model.config
+        marks = [config.image_token_id] * config.num_query_tokens
+        texts = self.tokenizer(list(prompts))["input_ids"]
+        rows = [[*marks, *text] if pictured else text for text, pictured in zip(texts, shown, strict=True)]
+        tokens = self.tokenizer.pad({"input_ids": rows}, padding_side="left", return_tensors="pt")
+        return {name: tokens[name].to(self.device) for name in ("input_ids", "attention_mask")}
+
+
+def _check(config: Any) -> None:
+    """Raises ValueError for checkpoints of the same name that cannot be asked in this way."""
+    if not config.use_decoder_only_language_model:
+        raise ValueError(f"InstructBLIP is served with Vicuna only, not with {config.text_config.model_type}")
+    if config.image_token_id is None:
+        raise ValueError("config.json has no image_token_index, as old revisions of InstructBLIP; fetch a newer one")
+
+
+def panorama(pictures: Sequence[Picture]) -> Image.Image:
+    """Side by side, from left to right, each as high as the others."""
+    images = [Image.fromarray(picture) for picture in pictures]
+    even = [image.resize((max(1, round(image.width * HEIGHT / image.height)), HEIGHT)) for image in images]
+    return Image.fromarray(np.concatenate([np.asarray(image) for image in even], axis=1))
