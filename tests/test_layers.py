@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "config": {"core", "config"},
     "doctor": {
         *("core", "config", "store", "filesystem", "doctor", "media.client", "media.opening", "__version__"),
-        "weights",
+        *("weights", "catalog"),
     },
     "tui": {"core", "tui"},
     "catalog": {"core", "catalog"},

@@ -30,6 +30,9 @@ class Card:
     def free(self) -> int | None:
         return self.left
 
+    def model(self) -> int | None:
+        return None
+
     def begin(self) -> None:
         self.taken = 0
 

@@ -29,7 +29,7 @@ from vlmd.worker.load_failures import explained
 from vlmd.worker.loading import FLOATS, Checkpoint, architecture
 from vlmd.worker.models.base import Asked, Family, Frame, Inputs
 from vlmd.worker.questions import Question, Reply
-from vlmd.worker.room import CudaMemory, NoMemory, Room, device_bytes, is_out_of_memory
+from vlmd.worker.room import CudaMemory, Memory, NoMemory, Room, device_bytes, is_out_of_memory
 from vlmd.worker.sizing import Sizing
 
 logger = logging.getLogger("vlmd.worker")
@@ -55,7 +55,8 @@ class Engine:
         self._frames = FrameCache(family)
         self._sizing = Sizing(family, spec.path)
         self._figures = figures
-        self._room = Room(figures, self._sizing.of, precision, NoMemory() if device == "cpu" else CudaMemory())
+        self._memory: Memory = NoMemory() if device == "cpu" else CudaMemory()
+        self._room = Room(figures, self._sizing.of, precision, self._memory)
         self.spec = spec
         self.device = device
         self.precision = precision
@@ -102,7 +103,7 @@ class Engine:
             model=self.spec.name,
             precision=self.precision,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
-            memory_bytes=sum(parameter.nbytes for parameter in model.parameters()),
+            memory_bytes=self._memory.model() or sum(parameter.nbytes for parameter in model.parameters()),
             memory_planned=None if self._figures is None else plans.weights(self._figures, self.precision),
             load_ms=self._load_ms,
             versions={"torch": str(torch.__version__), "transformers": str(transformers.__version__)},

@@ -25,8 +25,8 @@ from vlmd.worker import models
 from vlmd.worker.loading import architecture, skipped
 from vlmd.worker.sizing import processing
 
-_UNKNOWN_VISION = 64
-"""Numbers for each pixel where the configuration of a vision tower does not tell its widths."""
+_UNKNOWN_VISION = 97
+"""Numbers for each pixel where the configuration of a vision tower does not tell its widths: CLIP's, its large one."""
 
 
 def figures_of(folder: str) -> Figures:
@@ -52,7 +52,7 @@ def figures_of(folder: str) -> Figures:
             sizes=sizes,
             preferred=preferred,
             vision=_vision(config),
-            shared=getattr(family, "shared", False),
+            shared=family.shared,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError) as error:
         reason = f"{folder}: its configuration makes no {named}: {type(error).__name__}: {error}"

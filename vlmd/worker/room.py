@@ -39,6 +39,9 @@ class Memory(Protocol):
     def free(self) -> int | None:
         """Bytes that a batch may take; None where that is no question."""
 
+    def model(self) -> int | None:
+        """Bytes of the model itself."""
+
     def begin(self) -> None:
         """A batch begins."""
 
@@ -50,6 +53,9 @@ class NoMemory:
     """A CPU's: the kernel gives it, and takes it."""
 
     def free(self) -> int | None:
+        return None
+
+    def model(self) -> int | None:
         return None
 
     def begin(self) -> None:
@@ -68,6 +74,9 @@ class CudaMemory:
     def free(self) -> int | None:
         kept = _over_all(torch.cuda.memory_reserved) - _over_all(torch.cuda.memory_allocated)
         return _over_all(lambda device: torch.cuda.mem_get_info(device)[0]) + kept
+
+    def model(self) -> int | None:
+        return self._model
 
     def begin(self) -> None:
         for device in range(torch.cuda.device_count()):

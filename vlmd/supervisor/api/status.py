@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from vlmd import __version__
 from vlmd.clock import now_ms
+from vlmd.core.answers import Timings
 from vlmd.core.messages import ModelSpec
 from vlmd.core.names import shown
 from vlmd.store import views
@@ -108,6 +109,8 @@ def _device(slot: Slot, reading: dict[str, Any], now: float) -> dict[str, Any]:
         "lent_to": slot.team.lent_to.name if slot.team.lent_to else None,
         "precision": slot.ready.precision if slot.ready else None,
         "model_bytes": slot.ready.memory_bytes if slot.ready else None,
+        "model_bytes_planned": slot.ready.memory_planned if slot.ready else None,
+        "batch": _batch(slot.tally.timings) if slot.ready and slot.tally.timings else None,
         "job": looking_at["job"] if looking_at else None,
         "looking_at": looking_at,
         "windows_held": sum(len(run.windows) for run in slot.leases.values()),
@@ -139,6 +142,11 @@ def _loading(slot: Slot, now: float) -> dict[str, Any] | None:
         "share": None if share is None else round(share, 3),
         "left_s": None if left is None else round(left, 1),
     }
+
+
+def _batch(timings: Timings) -> dict[str, Any]:
+    """The newest batch of which a window was answered: what it was planned to take, and what it took."""
+    return {"windows": timings.batch, "bytes_planned": timings.memory_planned, "bytes_used": timings.memory_used}
 
 
 def _looking_at(slot: Slot) -> dict[str, Any] | None:

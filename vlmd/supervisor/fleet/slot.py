@@ -300,8 +300,9 @@ class Slot:
             case Ready():
                 self._reason = None
                 self._is_ready(time.monotonic())
-            case WindowAnswered(tokens=tokens):
+            case WindowAnswered(tokens=tokens, timings=timings):
                 self.tally.window(len(tokens), time.monotonic())
+                self.tally.timings = timings
         await self.hear(self, message)
 
     def _is_ready(self, now: float) -> None:
