@@ -4,6 +4,9 @@ What remains depends on the question, so nothing but the pictures themselves can
 queries and the question go through a transformer of their own, the Q-Former, whose positions are counted from the
 left whatever the mask says: its text is padded on the right, the language model's on the left.
 
+Where an answer ends is told by the tokenizer: the language model's configuration is that of another LLaMA, whose
+special tokens have other numbers.
+
 Sources: Dai et al. 2023, "InstructBLIP"; transformers' `InstructBlipProcessor`, which puts the image tokens before the
 token that begins the text, and LAVIS, which asks its questions without any template.
 """
@@ -37,8 +40,10 @@ class InstructBlip(Family):
 
     def __init__(self, model: Any, tokenizer: Any, image_processor: Any) -> None:
         super().__init__(model, tokenizer, image_processor)
-        _check(model.config)
+        _check(model)
         self.qformer_tokenizer: Any = None
+        ends = model.language_model.generation_config
+        ends.eos_token_id, ends.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, progress: Callable[[str], None]) -> InstructBlip:
@@ -81,14 +86,12 @@ class InstructBlip(Family):
     def prepare(self, rows: Sequence[Asked]) -> Inputs:
         """Panoramas and questions through vision tower and Q-Former, in one batch; rows without frames are text."""
         prompts = [row.prompt.replace(self.image_token, "") for row in rows]
-        tokens = self._tokens(prompts, [bool(row.frames) for row in rows])
-        ids = tokens["input_ids"]
-        embeds = self.model.get_input_embeddings()(ids)
+        tokens, places = self._tokens(prompts, [bool(row.frames) for row in rows])
+        embeds = self.model.get_input_embeddings()(tokens["input_ids"])
         shown = [(row.frames, prompt) for row, prompt in zip(rows, prompts, strict=True) if row.frames]
         if shown:
             seen = self._queries([frames for frames, _ in shown], [prompt for _, prompt in shown])
-            marks = (ids == self.model.config.image_token_id).unsqueeze(-1)
-            embeds = embeds.masked_scatter(marks, seen.to(embeds.dtype))
+            embeds = embeds.masked_scatter(places.unsqueeze(-1), seen.to(embeds.dtype))
         return {**tokens, "inputs_embeds": embeds}
 
     def questioned(self, prompts: Sequence[str]) -> Inputs:
@@ -116,22 +119,30 @@ class InstructBlip(Family):
         pixels: torch.Tensor = self.image_processor(list(pictures), return_tensors="pt")["pixel_values"]
         return pixels
 
-    def _tokens(self, prompts: Sequence[str], shown: Sequence[bool]) -> Inputs:
-        """Left-padded rows of image tokens, the token that begins a text, and the text."""
+    def _tokens(self, prompts: Sequence[str], shown: Sequence[bool]) -> tuple[Inputs, torch.Tensor]:
+        """Left-padded rows of image tokens, the token that begins a text, and the text; and where the first are."""
         config = self.model.config
         marks = [config.image_token_id] * config.num_query_tokens
         texts = self.tokenizer(list(prompts))["input_ids"]
         rows = [[*marks, *text] if pictured else text for text, pictured in zip(texts, shown, strict=True)]
         tokens = self.tokenizer.pad({"input_ids": rows}, padding_side="left", return_tensors="pt")
-        return {name: tokens[name].to(self.device) for name in ("input_ids", "attention_mask")}
+        places = torch.zeros_like(tokens["input_ids"], dtype=torch.bool)
+        for place, row, pictured in zip(places, rows, shown, strict=True):
+            begin = len(place) - len(row)
+            place[begin : begin + len(marks)] = pictured
+        placed = {name: tokens[name].to(self.device) for name in ("input_ids", "attention_mask")}
+        return placed, places.to(self.device)
 
 
-def _check(config: Any) -> None:
+def _check(model: Any) -> None:
     """Raises ValueError for checkpoints of the same name that cannot be asked in this way."""
+    config = model.config
     if not config.use_decoder_only_language_model:
         raise ValueError(f"InstructBLIP is served with Vicuna only, not with {config.text_config.model_type}")
     if config.image_token_id is None:
         raise ValueError("config.json has no image_token_index, as old revisions of InstructBLIP; fetch a newer one")
+    if config.image_token_id >= model.get_input_embeddings().num_embeddings:
+        raise ValueError(f"image_token_index {config.image_token_id} in config.json is none of the model's tokens")
 
 
 def panorama(pictures: Sequence[Picture]) -> Image.Image:
