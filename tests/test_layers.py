@@ -25,9 +25,10 @@ MAY_IMPORT = {
     "config": {"core", "config"},
     "doctor": {
         *("core", "config", "store", "filesystem", "doctor", "media.client", "media.opening", "__version__"),
-        "weights",
+        *("weights", "catalog"),
     },
     "tui": {"core", "tui"},
+    "catalog": {"core", "catalog"},
 }
 """What of ours each package may import."""
 
@@ -85,7 +86,7 @@ def test_the_core_knows_nothing_of_the_outside_world() -> None:
 
 
 def test_the_daemon_and_the_command_line_leave_torch_and_av_unloaded() -> None:
-    verbs = ("run", "trial", "demo", "look", "gc", "doctor", "top", "models")
+    verbs = ("run", "trial", "demo", "look", "gc", "doctor", "top", "models", "plan")
     ours = ", ".join(f"vlmd.cli.{verb}" for verb in verbs)
     code = f"import sys, {ours}; print({{'torch', 'transformers', 'av'}} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -101,6 +101,16 @@ def test_a_whole_checkpoint_and_what_its_weights_take(checkpoint: Path) -> None:
     assert models.weight_bytes(checkpoint, "bf16") == 30
 
 
+def test_weights_are_counted_as_a_card_would_have_them(checkpoint: Path, tmp_path: Path) -> None:
+    """The demo model's figures are known; of another one the files tell."""
+    on = [models.weights_on(checkpoint, precision, 10**12, tmp_path / "none") for precision in ("auto", "bf16", "nf4")]
+    assert on[0] == on[1] > on[2]
+    assert models.weights_on(checkpoint, "auto", 1, tmp_path / "none") == on[2], "where nothing else fits"
+    (checkpoint / "config.json").write_text('{"architectures": ["Idefics3ForConditionalGeneration"]}')
+    on = [models.weights_on(checkpoint, precision, 10**12, tmp_path / "none") for precision in ("bf16", "int8", "nf4")]
+    assert on == [on[0], on[0] // 2, on[0] // 4]
+
+
 def spoil(checkpoint: Path, how: str) -> None:
     weights = checkpoint / "model.safetensors"
     if how == "cut":

@@ -73,6 +73,8 @@ class Hub:
         self.asked: list[Asked] = []
         self.tokens: set[str] = set()
         """Those that may read what is gated."""
+        self.renamed: dict[str, str] = {}
+        """Former names."""
         self.seconds_a_chunk = 0.0
         self.ranges = True
         self._large: dict[str, bytes] = {}
@@ -106,6 +108,8 @@ class Hub:
         fault = self._fault(f"{server}:{asked.path}")
         if fault and fault.status:
             _head(request, fault.status, {"content-length": "0", **fault.headers})
+        elif moved := next((old for old in self.renamed if f"/{old}/" in asked.path), None):
+            _head(request, 307, {"location": request.path.replace(moved, self.renamed[moved]), "content-length": "0"})
         elif server == "cdn":
             self._send(request, asked, self._large[asked.path.strip("/")], {}, fault)
         else:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests import faults
 from tests import hub as hubs
 from vlmd.weights import demo_folder
 
@@ -90,6 +91,15 @@ class Machine:
         assert done.returncode == 0, done.stderr
         models: list[dict[str, Any]] = json.loads(done.stdout)["models"]
         return models
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that puts faults of the disk under a process."""
+    try:
+        return faults.build(tmp_path_factory.mktemp("shim"))
+    except faults.NoCompiler as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import os
+import shutil
 import signal
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import faults
 from tests.hub import Fault, files_of, sha256
 from tests.hub.conftest import NAME, Machine
 from vlmd.config import load_settings
@@ -258,14 +261,62 @@ def test_a_folder_that_may_not_be_written(machine: Machine) -> None:
     assert "models cannot be written to" in machine.refused("fetch", "tiny")
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not Path("/bin/mount").exists(), reason="mounting takes root")
-def test_a_disk_that_is_too_small_is_told_before_anything_is_loaded(machine: Machine) -> None:
+def test_a_disk_that_is_too_small_is_told_before_anything_is_loaded(machine: Machine, too_small: None) -> None:
+    told = machine.refused("fetch", "tiny")
+    assert "someone/tiny-vlm takes 3.7 MB more" in told and "make room for" in told
+    assert machine.hub.sent("cdn") == 0
+
+
+@pytest.fixture
+def too_small(machine: Machine) -> Iterator[None]:
+    """A disk of 2 MB under the models."""
     machine.models.mkdir()
-    if os.system(f"mount -t tmpfs -o size=2m tmpfs {machine.models} 2>/dev/null"):
-        pytest.skip("this machine may not mount")
-    try:
-        told = machine.refused("fetch", "tiny")
-        assert "takes 0.0 GB more" in told or "make room" in told
-        assert machine.hub.sent("cdn") == 0
-    finally:
-        os.system(f"umount {machine.models}")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(machine.models)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting takes root")
+    yield
+    subprocess.run(["umount", str(machine.models)], check=True)
+
+
+def test_a_disk_that_fills_up_meanwhile_costs_nothing_that_has_arrived(machine: Machine, shim: Path) -> None:
+    full = faults.environment(shim, machine.models, FAIL="write:ENOSPC:30-999")
+    told = machine.refused("fetch", "tiny", **full)
+    assert "is full; make room and run it again, what has arrived is kept" in told
+    have = _arrived(machine)
+    assert have > 0 and nothing_but_partial(machine)
+    machine.fetch()
+    assert machine.hub.asked[-1].range == f"bytes={have}-"
+
+
+@pytest.mark.timeout(280)
+def test_killed_at_any_side_effect_the_next_fetch_ends_it(machine: Machine, shim: Path) -> None:
+    """A folder that has its name is whole, whenever the process ended."""
+    original, killed = (demo_folder() / WEIGHTS).read_bytes(), 0
+    for number in itertools.count(1, 11):
+        process = machine.start(
+            "models", "fetch", "tiny", **faults.environment(shim, machine.models, KILL=f"{number}:before")
+        )
+        process.communicate(timeout=60)
+        whole = [path for path in machine.home.glob("*") if not path.suffix]
+        assert all((path / WEIGHTS).read_bytes() == original and (path / "vlmd.json").exists() for path in whole)
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+        killed += 1
+        assert (machine.fetch() / WEIGHTS).read_bytes() == original
+        shutil.rmtree(machine.models)
+    assert killed > 4
+
+
+def test_a_repository_that_was_renamed(machine: Machine) -> None:
+    machine.hub.renamed["before/name"] = NAME
+    assert machine.fetch("before/name").parent == machine.models / "before--name"
+
+
+def test_copied_to_a_machine_without_a_network(machine: Machine) -> None:
+    folder = machine.fetch()
+    machine.models.rename(machine.folder / "elsewhere")
+    machine.models.mkdir()
+    shutil.copytree(machine.folder / "elsewhere" / machine.home.name, machine.home)
+    assert machine.run("config", "check", HF_ENDPOINT="http://127.0.0.1:9").returncode == 0
+    assert machine.fetch("tiny", HF_ENDPOINT="http://127.0.0.1:9") == folder

@@ -11,6 +11,7 @@ import pytest
 from tests.hub import Fault, files_of
 from tests.hub.conftest import NAME, Machine
 from tests.hub.test_fetch import until
+from vlmd.demo.render import render_match
 from vlmd.weights import demo_folder
 
 
@@ -87,18 +88,16 @@ def test_the_daemon_answers_with_what_was_fetched_and_keeps_it_from_being_remove
         machine.config.write_text(machine.config.read_text().replace("someone/tiny-vlm", "another/name"))
         told = machine.refused("remove", NAME, code=2)
         assert "the running daemon uses it as model tiny; --force" in told and "the configuration" not in told
-        until(lambda: ready(machine), "the model is loaded", 100)
+        render_match(machine.folder / "inbox" / "soccer" / "match.mp4", 1, 4)
+        result = machine.folder / "results" / "soccer" / "match.mp4.json"
         machine.hub.add("other/one", files_of(demo_folder()))
         machine.fetch("other/one")
+        until(result.exists, "there is a result", 120)
+        assert json.loads(result.read_text())["coverage"]["failed"] == 0
     finally:
         daemon.send_signal(signal.SIGTERM)
         _, err = daemon.communicate(timeout=60)
     assert daemon.returncode == 0 and "Traceback" not in err
-
-
-def ready(machine: Machine) -> bool:
-    (device,) = json.loads(machine.run("status", "--json").stdout)["devices"]
-    return bool(device["state"] == "idle")
 
 
 def test_a_damaged_checkpoint_parks_its_worker_with_one_sentence(machine: Machine) -> None:

@@ -18,7 +18,8 @@ from vlmd.core.messages import DecodeLimits, ModelSpec, RunWindows
 from vlmd.core.recipe import Generation, Recipe
 from vlmd.core.video import FileIdentity, FileRef
 from vlmd.core.windows import Window
-from vlmd.worker.engine import Engine, architecture
+from vlmd.worker.engine import Engine
+from vlmd.worker.loading import architecture
 from vlmd.worker.questions import Picture, Question, Reply
 
 _leases = itertools.count(1)

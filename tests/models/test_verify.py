@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from tests.models.checkpoints import load
 from vlmd.core.verification import Verification
-from vlmd.worker.verify import verify
+from vlmd.worker.room import NoMemory
+from vlmd.worker.verify import _question, verify
 
 MODEL = Path(__file__).parents[2] / "vlmd" / "demo" / "model"
 
@@ -63,3 +64,19 @@ def test_one_that_goes_in_circles_is_told_of(tmp_path):
                 weights[name] = torch.zeros_like(weights[name])
 
     assert "answers" in [check.name for check in found(broken(tmp_path, forget)).failed]
+
+
+@pytest.mark.parametrize(("taken", "sane"), [(0.8, True), (1.3, False)])
+def test_one_that_takes_more_memory_than_was_planned_is_told_of(taken, sane):
+    """Measured by a stand-in: a CPU's memory is not."""
+    engine = load(MODEL)
+
+    class Measured(NoMemory):
+        def used(self) -> int | None:
+            return int(taken * plan)
+
+    window = _question(engine, 0, "What?")
+    plan = engine._room.planned(window.run.recipe, 3) or 0
+    engine._room._memory = Measured()
+    (memory,) = [check for check in verify(engine, lambda stage: None).checks if check.name == "memory"]
+    assert memory.ok == sane, memory.said

@@ -54,6 +54,15 @@ class ScriptedEngine:
     def edge(self, recipe: Recipe) -> int:
         return recipe.frame_edge or 448
 
+    def most_at_once(self, recipe: Recipe) -> int:
+        return 1000
+
+    def coarser(self, recipe: Recipe) -> Recipe | None:
+        return None
+
+    def release(self) -> None:
+        """There is nothing to give back."""
+
     def forget(self, lease: int) -> None:
         """It keeps nothing of a lease."""
 

@@ -57,7 +57,9 @@ def test_who_has_the_memory_is_told() -> None:
 def test_weights_are_counted_as_they_are_loaded() -> None:
     stored = {"F32": Stored(100, 400), "BF16": Stored(10, 20), "U8": Stored(7, 7), "I64": Stored(1, 8)}
     assert weight_bytes(stored, "fp32") == 440 + 15
-    assert weight_bytes(stored, "auto") == weight_bytes(stored, "fp16") == 220 + 15
+    assert weight_bytes(stored, "bf16") == weight_bytes(stored, "fp16") == 220 + 15
+    assert weight_bytes(stored, "int8") == 110 + 15
+    assert weight_bytes(stored, "auto") == weight_bytes(stored, "nf4") == 55 + 15, "which may be what it comes to"
     assert needed_bytes(220) > 220
 
 

@@ -16,7 +16,8 @@ from vlmd.core.recipe import Generation, Recipe, fit_edge
 from vlmd.core.tasks.prompts import EVENTS_PROMPT, fill
 from vlmd.core.video import FileIdentity, FileRef
 from vlmd.core.windows import Window
-from vlmd.worker.engine import Engine, architecture
+from vlmd.worker.engine import Engine
+from vlmd.worker.loading import architecture
 from vlmd.worker.questions import Question, Reply
 
 FRAMES = 15

@@ -34,6 +34,7 @@ _COMMANDS = {
     "pause": "devices",
     "drain": "devices",
     "resume": "devices",
+    "plan": "plan",
     "try": "trial",
     "models": "models",
     "gc": "gc",

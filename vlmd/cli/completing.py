@@ -51,3 +51,17 @@ def models(context: click.Context, parameter: click.Parameter, incomplete: str) 
         return []
     of_hub = {name: model.hub for name, model in settings.models.items() if model.hub}
     return [CompletionItem(name, help=hub) for name, hub in of_hub.items() if name.startswith(incomplete)]
+
+
+def plannable(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of the configured models, and of those that vlmd knows."""
+    from vlmd import catalog
+    from vlmd.cli import given
+    from vlmd.config import load_settings
+    from vlmd.core.errors import ConfigError
+
+    try:
+        configured = list(load_settings(given(context)).models)
+    except ConfigError:  # every other verb tells
+        configured = []
+    return [CompletionItem(name) for name in [*configured, *catalog.listed()] if name.startswith(incomplete)]

@@ -11,7 +11,7 @@ from vlmd.cli import completing
 from vlmd.cli.client import Client
 from vlmd.cli.progress import problem_line
 from vlmd.cli.queue import job_argument
-from vlmd.cli.words import clock, json_option, percent, print_json, print_table, size
+from vlmd.cli.words import clock, compared, json_option, percent, print_json, print_table, size
 from vlmd.config import Given, load_settings
 from vlmd.core.names import shown
 from vlmd.core.states import JobState
@@ -74,6 +74,11 @@ def show(given: Given, job: int, so_far: bool, as_json: bool) -> None:
 def _print_devices(devices: list[dict[str, Any]]) -> None:
     columns = ["device", "what", "model", "state", "doing", "answered", "windows/s", "memory", "up"]
     print_table(columns, map(_device_row, devices))
+    for device in devices:
+        if (batch := device["batch"]) and batch["bytes_planned"] and batch["bytes_used"]:
+            weights = compared(device["model_bytes_planned"], device["model_bytes"])
+            taken = compared(batch["bytes_planned"], batch["bytes_used"])
+            click.echo(f"memory of {device['name']}: weights {weights}; a batch of {batch['windows']} {taken}")
 
 
 def _device_row(device: dict[str, Any]) -> list[object]:
@@ -153,6 +158,10 @@ def _print_job(job: dict[str, Any], results: Path) -> None:
         f"windows: {windows['answered']} of {windows['total']} answered ({windows['reused']} taken over), "
         f"{windows['failed']} failed"
     )
+    if job["degraded"]:
+        click.echo(f"answered with less than was asked, for want of memory: {job['degraded']} windows")
+    if memory := job["memory"]:
+        click.echo(f"memory of a batch of {memory['batch']}: {compared(memory['planned'], memory['used'])}")
     if job["summary"]:
         _print_summary(job["summary"], windows["total"])
     if job["result"]:

@@ -35,7 +35,8 @@ def remove(given: Given, name: str, revision: str | None, dry_run: bool, force: 
     """
     settings = load_settings(given)
     wanted = named(settings, name, revision)
-    with places.alone(wanted.hub, settings.paths.models):
+    _going(settings, wanted)
+    with contextlib.nullcontext() if dry_run else places.alone(wanted.hub, settings.paths.models):
         going = _going(settings, wanted)
         taken = {str(found.folder): bytes_of(found.folder) for found in going}
         uses = _uses(settings, going)

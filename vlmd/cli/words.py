@@ -50,6 +50,11 @@ def percent(part: float, whole: float) -> str:
     return f"{100 * part / whole:.0f} %" if whole else "-"
 
 
+def compared(planned: float | None, used: float | None) -> str:
+    """What memory was planned to be taken, and what was."""
+    return f"{size(planned)} planned, " + ("not measured (no GPU)" if used is None else f"{size(used)} used")
+
+
 def size(count: float | None) -> str:
     """Bytes, readable."""
     if count is None:

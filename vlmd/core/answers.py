@@ -49,6 +49,9 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     prepare_ms: int
     generate_ms: int
     batch: int
+    memory_planned: int | None = None
+    memory_used: int | None = None
+    """Bytes that its batch was planned to take at the most, and has taken; None where that is not known."""
 
 
 class StoredAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +76,8 @@ class StoredAnswer(msgspec.Struct, frozen=True, kw_only=True):
     prepare_ms: int
     generate_ms: int
     answered_at: int
+    memory_planned: int | None = None
+    memory_used: int | None = None
 
 
 class StoredWindow(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,6 +46,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """From the coarsest to the finest."""
     preferred: int
     """Index of the size that is taken where nothing is asked for."""
+    vision: int = 0
+    """Numbers that the vision tower has in hand at once for each pixel that goes through it."""
     shared: bool = False
     """All frames of a window are shown as one picture: `sizes` are for the window."""
 

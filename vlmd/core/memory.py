@@ -1,7 +1,6 @@
-"""What a model needs of a GPU's memory at the least: its weights, and what every CUDA process takes. Pure.
+"""A GPU's memory against what a model needs of it at the least, as far as its files tell. Pure.
 
-A lower bound, for deciding whether a start is worth trying. What a batch takes on top depends on pictures and
-answers and is not foreseen here: a batch that does not fit is halved by the worker.
+What `core.plans` reckons from a model's figures is closer; this counts until they are known.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ CONTEXT_BYTES = 600 << 20
 ACTIVATION_BYTES = 1 << 30
 """Room without which not even one small window can be answered."""
 
-_FLOAT_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "auto": 2}
-"""Bytes of a weight as it lies on a GPU; "auto" is bf16 or fp16 there."""
+_WEIGHT_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1, "nf4": 0.5, "auto": 0.5}
+"""Bytes of a weight as it lies on a GPU, at the least: "auto" may come to nf4, which leaves some weights larger."""
 _STORED_FLOATS = {"F64", "F32", "F16", "BF16"}
 """safetensors' names of what is converted to the wanted precision; everything else stays as it is stored."""
 
@@ -48,12 +47,12 @@ class Memory:
 
 def weight_bytes(stored: Mapping[str, Stored], precision: str) -> int:
     """Bytes of the weights once they are loaded; `stored` by safetensors' name of their type."""
-    each = _FLOAT_BYTES[precision]
-    return sum(part.elements * each if kind in _STORED_FLOATS else part.bytes for kind, part in stored.items())
+    each = _WEIGHT_BYTES[precision]
+    return sum(int(part.elements * each) if kind in _STORED_FLOATS else part.bytes for kind, part in stored.items())
 
 
 def needed_bytes(weights: int) -> int:
-    """The least free memory with which loading is worth trying."""
+    """The least free memory with which loading is worth trying, as far as files tell: a lower bound."""
     return weights + CONTEXT_BYTES + ACTIVATION_BYTES
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from vlmd.core.answers import Timings, Token, Usage
 from vlmd.core.errors import Failure
+from vlmd.core.plans import Shape
 from vlmd.core.recipe import Recipe
 from vlmd.core.tasks.events import EventsTask
 from vlmd.core.verification import Verification
@@ -118,6 +119,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of a LoRA adapter."""
     weight_bytes: int = 0
     """What its weights take on a GPU; 0 where its files do not say."""
+    shape: Shape = Shape()
+    """What its windows are going to ask, at the most."""
     devices: int = 1
     """How many devices one worker takes for it."""
 
@@ -171,6 +174,8 @@ class Ready(Message, frozen=True):
     versions: dict[str, str]
     verification: Verification | None = None
     """What canary windows showed, where they were asked for."""
+    memory_planned: int | None = None
+    """Bytes the weights were planned to take; None where the configuration does not tell."""
 
 
 class CannotStart(Message, frozen=True):

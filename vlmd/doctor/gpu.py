@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from vlmd.catalog.figures import CACHE
 from vlmd.core.errors import VlmdError
 from vlmd.doctor.child import NoAnswer, ask
 from vlmd.doctor.findings import Finding, Setting, fail, ok, warn
-from vlmd.doctor.models import folder_of, weight_bytes
+from vlmd.doctor.models import folder_of, weights_on
 from vlmd.weights import BadWeights
 
 _DRIVER_SECONDS, _TORCH_SECONDS = 30.0, 180.0
@@ -23,7 +24,11 @@ def hardware(setting: Setting) -> list[Finding]:
     wanted = wants_gpu(setting.settings.devices.use)
     driver, said = _driver(wanted)
     torch, more = _torch(driver, wanted, setting.environ.get("CUDA_VISIBLE_DEVICES"))
-    room = [judged_room(gpu, _largest(setting), setting.status is not None) for gpu in usable(driver)] if torch else []
+    room = (
+        [judged_room(gpu, _largest(setting, gpu["total"]), setting.status is not None) for gpu in usable(driver)]
+        if torch
+        else []
+    )
     return [*said, *more, *room, *bitsandbytes()]
 
 
@@ -139,15 +144,18 @@ def judged_room(gpu: dict[str, Any], model: tuple[str, int] | None, running: boo
     return ok(check, f"{found}; the weights of {name} take {size / 1e9:.1f} GB, pictures and answers come on top")
 
 
-def _largest(setting: Setting) -> tuple[str, int] | None:
+def _largest(setting: Setting, total: int) -> tuple[str, int] | None:
     """The used model with the largest weights; those that cannot be read are told of elsewhere."""
     settings = setting.settings
+    cache = settings.paths.state / CACHE
     sizes = {}
     for name in {pipeline.model for pipeline in settings.pipelines.values()}:
         count = settings.models[name].devices_per_worker
         told = name if count == 1 else f"{name} on each of {count} GPUs"
         try:
-            sizes[told] = weight_bytes(folder_of(setting, name), settings.models[name].precision) // count
+            sizes[told] = (
+                weights_on(folder_of(setting, name), settings.models[name].precision, total * count, cache) // count
+            )
         except (BadWeights, VlmdError, OSError):  # the check of the models says it
             continue
     return max(sizes.items(), key=lambda item: item[1], default=None)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from vlmd.catalog.figures import known_figures
+from vlmd.core import plans
 from vlmd.core.errors import VlmdError
+from vlmd.core.plans import Shape
 from vlmd.doctor.findings import Finding, Setting, fail, ok, warn
 from vlmd.weights import NotFetched, faults_of, read_checkpoint
 from vlmd.weights import folder_of as place_of
 
-_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
+_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1, "nf4": 0.5}
 
 
 def configured(setting: Setting) -> list[Finding]:
@@ -47,10 +50,23 @@ def judged(check: str, folder: Path, precision: str, hub: str | None = None) -> 
     return ok(check, f"{folder}: {read_checkpoint(folder).architecture}, {size / 1e9:.1f} GB of weights as {precision}")
 
 
+def weights_on(folder: Path, precision: str, total: int, cache: Path) -> int:
+    """What the weights take on a GPU with so much memory, by the figures where they are known, else by the files.
+
+    Raises `NoCheckpoint` and `BadWeights`.
+    """
+    figures = known_figures(folder, cache)
+    if figures is None:
+        return weight_bytes(folder, precision)
+    if precision == "auto":
+        precision = plans.automatic(figures, Shape(), total, "bf16")
+    return plans.weights(figures, precision)
+
+
 def weight_bytes(folder: Path, precision: str) -> int:
-    """What the weights take in memory: their numbers times the bytes of one; "auto" counts two, as on GPUs.
+    """Their numbers times the bytes of one, at the least where they are quantized; "auto" counts two, as on GPUs.
 
     Raises `NoCheckpoint` and `BadWeights`.
     """
     each = _BYTES.get(precision, 2)
-    return sum(math.prod(tensor.shape) * each for tensor in read_checkpoint(folder).tensors.values())
+    return sum(int(math.prod(tensor.shape) * each) for tensor in read_checkpoint(folder).tensors.values())

@@ -209,6 +209,8 @@ def _run(source: Source, windows: Sequence[StoredWindow]) -> dict[str, Any]:
                 "batch": answer.batch,
                 "prepare_ms": answer.prepare_ms,
                 "generate_ms": answer.generate_ms,
+                "memory_planned": answer.memory_planned,
+                "memory_used": answer.memory_used,
                 "answered": _utc(answer.answered_at),
             }
             for window in windows

@@ -187,6 +187,23 @@ def failed_windows(db: sqlite3.Connection, job_id: int, limit: int) -> list[dict
     return [dict(row) for row in rows]
 
 
+def memory(db: sqlite3.Connection, job_id: int) -> dict[str, Any] | None:
+    """Of the batches that a job's windows were part of, the one that took most, else that was to; None without any."""
+    row = db.execute(
+        "SELECT batch, memory_planned AS planned, memory_used AS used FROM windows JOIN answers"
+        " ON answers.id = answer_id WHERE job_id = ? AND memory_planned IS NOT NULL"
+        " ORDER BY memory_used DESC, memory_planned DESC LIMIT 1",
+        (job_id,),
+    ).fetchone()
+    return dict(row) if row else None
+
+
+def degraded(db: sqlite3.Connection, job_id: int) -> int:
+    """How many windows of a job were answered under less than was asked."""
+    query = "SELECT count(*) FROM windows JOIN answers ON answers.id = answer_id WHERE job_id = ? AND degraded"
+    return int(db.execute(query, (job_id,)).fetchone()[0])
+
+
 def transitions(db: sqlite3.Connection, job_id: int) -> list[dict[str, Any]]:
     """What became of a job, in order."""
     rows = db.execute(

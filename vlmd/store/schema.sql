@@ -92,7 +92,9 @@ CREATE TABLE answers (
     batch          INTEGER NOT NULL,
     prepare_ms     INTEGER NOT NULL,
     generate_ms    INTEGER NOT NULL,
-    answered_at    INTEGER NOT NULL
+    answered_at    INTEGER NOT NULL,
+    memory_planned INTEGER,
+    memory_used    INTEGER
 ) STRICT;
 CREATE INDEX answers_by_question ON answers (fingerprint, asked, start_ms, end_ms);
 CREATE INDEX answers_by_age ON answers (answered_at);

@@ -30,6 +30,8 @@ def job_detail(db: sqlite3.Connection, job_id: int) -> dict[str, Any] | None:
         **_job(row),
         "video": json.loads(row["facts"]) if row["facts"] else None,
         "recipe": json.loads(row["recipe_body"]) if row["recipe_body"] else None,
+        "degraded": reader.degraded(db, job_id),
+        "memory": reader.memory(db, job_id),
         "failed_windows": [_window(window) for window in reader.failed_windows(db, job_id, FAILED_SHOWN)],
         "history": [{**entry, "at": utc(entry["at"])} for entry in reader.transitions(db, job_id)],
     }

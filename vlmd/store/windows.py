@@ -296,6 +296,8 @@ async def _insert_answer(db: aiosqlite.Connection, window: aiosqlite.Row, delive
         "prepare_ms": answer.timings.prepare_ms,
         "generate_ms": answer.timings.generate_ms,
         "answered_at": now,
+        "memory_planned": answer.timings.memory_planned,
+        "memory_used": answer.timings.memory_used,
     }
     marks = ", ".join("?" for _ in values)
     return await insert(db, f"INSERT INTO answers ({', '.join(values)}) VALUES ({marks})", values.values())

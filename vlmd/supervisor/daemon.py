@@ -74,6 +74,7 @@ class Daemon:
             parts.keeper,
             parts.hooks,
             parts.reloading,
+            parts.book,
         )
         running = (*serving, parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints)
         try:

@@ -10,6 +10,7 @@ from vlmd.config import ModelSettings, Settings
 from vlmd.core.errors import ConfigError
 from vlmd.core.memory import Stored, weight_bytes
 from vlmd.core.messages import ModelSpec
+from vlmd.supervisor.figures import shape
 from vlmd.weights import (
     BadWeights,
     Checkpoint,
@@ -46,6 +47,7 @@ def model_spec(name: str, settings: Settings) -> ModelSpec:
         adapter=None if model.adapter is None else str(model.adapter),
         weight_bytes=weight_bytes(_stored(checkpoint), model.precision),
         devices=model.devices_per_worker,
+        shape=shape(settings, name),
     )
 
 

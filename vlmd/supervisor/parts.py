@@ -14,6 +14,7 @@ from vlmd.store import Store
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.devices.health import Health
 from vlmd.supervisor.devices.nvml import Nvml
+from vlmd.supervisor.figures import Book
 from vlmd.supervisor.fleet.fleet import Fleet
 from vlmd.supervisor.hooks.hooks import Hooks
 from vlmd.supervisor.keeping import Keeper
@@ -21,6 +22,7 @@ from vlmd.supervisor.merging import Mergers
 from vlmd.supervisor.metrics import Metrics
 from vlmd.supervisor.planning import Planner
 from vlmd.supervisor.reloading import Reloading
+from vlmd.supervisor.verified import Verified
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Parts:
     store: Store
     devices: Sequence[Device]
     nvml: Nvml
+    book: Book
     planner: Planner
     fleet: Fleet
     gpu_health: Health
@@ -44,6 +47,7 @@ class Parts:
     reloading: Reloading
     models: Mapping[str, ModelSpec]
     """What pipelines use, by name."""
+    verified: Verified
 
     @property
     def settings(self) -> Settings:
@@ -53,7 +57,8 @@ class Parts:
     def problems(self) -> list[Problem]:
         """What keeps some part waiting just now."""
         waits = [self.store.problem] if self.store.problem else []
-        return [*waits, *self.planner.problems(), *self.mergers.problems()]
+        unsound = self.verified.problems(self.models.values(), self.devices)
+        return [*waits, *self.planner.problems(), *self.mergers.problems(), *unsound]
 
 
 def wire(
@@ -68,6 +73,7 @@ def wire(
     """Make every part and tell them of each other; nothing runs yet. Reloads are `announced`."""
 
     def changed() -> None:
+        book.wake()
         planner.wake()
         fleet.wake()
         mergers.wake()
@@ -78,13 +84,33 @@ def wire(
             fleet.cancel(job)
 
     planner = Planner(live, store, models, changed)
+    book = Book(live, models, wanted=any(device.uuid for device in devices))
     metrics = Metrics(device.name for device in devices)
-    fleet = Fleet(live.now, store, models, devices, nvml, worker_command, changed, metrics)
+    verified = Verified(live.now.paths.state / "verified.json")
+    fleet = Fleet(live.now, store, models, devices, nvml, worker_command, changed, metrics, verified, book.needs)
     gpu_health = Health(devices, nvml, fleet.park)
     mergers = Mergers(live, store, changed)
     hooks = Hooks(live.now, store, metrics)
     inbox = Inbox(live, store, changed, voided)
     keeper = Keeper(live, store)
     reloading = Reloading(live, models, planner, fleet, inbox, changed, announced)
-    queue = (planner, fleet, gpu_health, mergers, inbox)
-    return Parts(live, store, devices, nvml, *queue, metrics, hooks, keeper, changed, voided, reloading, models)
+    return Parts(
+        live,
+        store,
+        devices,
+        nvml,
+        book,
+        planner,
+        fleet,
+        gpu_health,
+        mergers,
+        inbox,
+        metrics,
+        hooks,
+        keeper,
+        changed,
+        voided,
+        reloading,
+        models,
+        verified,
+    )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from vlmd.core.plans import MOST_ROWS
+from vlmd.core.recipe import Recipe
 from vlmd.worker.leases import LeaseDone, LeaseReader, Unanswerable
 from vlmd.worker.questions import Question
 
@@ -32,9 +35,13 @@ class Batches:
     in length, so that little is padded.
     """
 
-    def __init__(self, reader: LeaseReader, size: int) -> None:
+    def __init__(
+        self, reader: LeaseReader, size: int, fitting: Callable[[Recipe], int] = lambda recipe: MOST_ROWS
+    ) -> None:
+        """At most `size` windows, and no more than `fitting` says of a recipe's."""
         self._reader = reader
         self._size = size
+        self._fitting = fitting
         self._waiting: list[Question] = []
         self._done: list[LeaseDone] = []
 
@@ -73,7 +80,8 @@ class Batches:
 
     def _room(self) -> int:
         """How many windows the next batch takes: every beam takes the place of one."""
-        return max(1, self._size // self._waiting[0].run.recipe.generation.beams)
+        recipe = self._waiting[0].run.recipe
+        return max(1, min(self._size // recipe.generation.beams, self._fitting(recipe)))
 
     def _take(self) -> list[Question]:
         if not self._waiting:

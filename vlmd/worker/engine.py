@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import json
+import gc
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import replace
 
 import torch
 import transformers
+from msgspec import structs
 from safetensors import SafetensorError
 
+from vlmd.core import plans
 from vlmd.core.errors import Code, Failure, WorkerError
+from vlmd.core.figures import Figures
 from vlmd.core.messages import ModelSpec, Ready
 from vlmd.core.recipe import Recipe
 from vlmd.core.verification import Verification
 from vlmd.worker import models
 from vlmd.worker.counting import counted
+from vlmd.worker.figures import figures_of
 from vlmd.worker.frames import FrameCache
 from vlmd.worker.generation import OnReply, generate, own_settings_only
 from vlmd.worker.load_failures import explained
-from vlmd.worker.loading import FLOATS, Checkpoint
+from vlmd.worker.loading import FLOATS, Checkpoint, architecture
 from vlmd.worker.models.base import Asked, Family, Frame, Inputs
-from vlmd.worker.questions import Question
+from vlmd.worker.questions import Question, Reply
+from vlmd.worker.room import CudaMemory, Memory, NoMemory, Room, device_bytes, is_out_of_memory
 from vlmd.worker.sizing import Sizing
+
+logger = logging.getLogger("vlmd.worker")
 
 
 class Unprepared(Exception):
@@ -34,10 +42,21 @@ class Unprepared(Exception):
 class Engine:
     """A resident model. `answer` is all there is to it."""
 
-    def __init__(self, family: Family, spec: ModelSpec, device: str, precision: str, load_ms: int) -> None:
+    def __init__(
+        self,
+        family: Family,
+        spec: ModelSpec,
+        device: str,
+        precision: str,
+        load_ms: int,
+        figures: Figures | None = None,
+    ) -> None:
         self._family = family
         self._frames = FrameCache(family)
         self._sizing = Sizing(family, spec.path)
+        self._figures = figures
+        self._memory: Memory = NoMemory() if device == "cpu" else CudaMemory()
+        self._room = Room(figures, self._sizing.of, precision, self._memory)
         self.spec = spec
         self.device = device
         self.precision = precision
@@ -56,9 +75,10 @@ class Engine:
         torch.set_num_threads(spec.threads)
         _quieten_transformers()
         _check_device(device)
-        best = _best_float(device)
-        precision = best if spec.precision == "auto" else spec.precision
         progress("transformers")
+        best = _best_float(device)
+        figures = _figures(spec.path)
+        precision = _automatic(figures, spec, device, best) if spec.precision == "auto" else spec.precision
         family = models.family(architecture(spec.path))
         checkpoint = Checkpoint(
             path=spec.path,
@@ -72,7 +92,7 @@ class Engine:
         try:
             with counted(progress):
                 loaded = family.load(checkpoint, progress)
-            return cls(loaded, spec, device, precision, int((time.monotonic() - begun) * 1000))
+            return cls(loaded, spec, device, precision, int((time.monotonic() - begun) * 1000), figures)
         except (OSError, ValueError, ImportError, SafetensorError) as error:
             raise explained(spec.path, error) from error
 
@@ -83,7 +103,8 @@ class Engine:
             model=self.spec.name,
             precision=self.precision,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
-            memory_bytes=sum(parameter.nbytes for parameter in model.parameters()),
+            memory_bytes=self._memory.model() or sum(parameter.nbytes for parameter in model.parameters()),
+            memory_planned=None if self._figures is None else plans.weights(self._figures, self.precision),
             load_ms=self._load_ms,
             versions={"torch": str(torch.__version__), "transformers": str(transformers.__version__)},
             verification=self.verification,
@@ -95,7 +116,13 @@ class Engine:
 
         `on_step` hears how many rows got another token; none while their frames are encoded.
         """
-        generate(self._family, self._prepare(questions, on_step), questions, on_step, on_reply)
+        with self._room.watching(questions) as watch:
+
+            def reply(row: int, said: Reply) -> None:
+                watch.heard(said)
+                on_reply(row, replace(said, memory_planned=watch.planned, memory_used=watch.used))
+
+            generate(self._family, self._prepare(questions, on_step), questions, on_step, reply)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def first_logits(self, questions: Sequence[Question]) -> torch.Tensor:
@@ -108,6 +135,22 @@ class Engine:
     def edge(self, recipe: Recipe) -> int:
         """Longest edge, in pixels, of the pictures that a recipe wants decoded."""
         return recipe.frame_edge or self._sizing.of(recipe).edge
+
+    def most_at_once(self, recipe: Recipe) -> int:
+        """How many windows that a recipe asks fit into the memory that is free."""
+        return self._room.most(recipe)
+
+    def coarser(self, recipe: Recipe) -> Recipe | None:
+        """The same question with fewer tokens for each frame; None where a frame takes the fewest already."""
+        size = self._sizing.coarser(recipe)
+        return None if size is None else structs.replace(recipe, frame_tokens=size.most)
+
+    def release(self) -> None:
+        """After running out of memory, once nothing of the batch is held any more: all but the model is given back."""
+        self._frames.clear()
+        gc.collect()
+        if self.device != "cpu":
+            torch.cuda.empty_cache()
 
     def forget(self, lease: int) -> None:
         """The lease has ended: its frames are not shown again."""
@@ -128,9 +171,7 @@ class Engine:
         On a GPU every error but out-of-memory counts as the device's: after an illegal access or an assertion in
         a kernel all later results of the process are wrong, and the messages are not a closed list.
         """
-        if _is_out_of_memory(error):
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+        if is_out_of_memory(error):
             return Failure(Code.OUT_OF_MEMORY, "the device ran out of memory")
         if isinstance(error, Unprepared):
             return Failure(Code.GENERATION_FAILED, f"the question could not be put to the model: {error}")
@@ -139,22 +180,24 @@ class Engine:
         return Failure(Code.GENERATION_FAILED, f"{type(error).__name__}: {error}"[:500])
 
 
+def _figures(path: str) -> Figures | None:
+    """None where its configuration does not tell: then nothing is planned, and it is loaded all the same."""
+    try:
+        return figures_of(path)
+    except WorkerError as error:
+        logger.warning("what it takes is not known: %s", error.failure.reason)
+        return None
+
+
+def _automatic(figures: Figures | None, spec: ModelSpec, device: str, best: str) -> str:
+    """The device's best float where the model and one window fit its memory, else nf4."""
+    if device == "cpu" or figures is None:
+        return best
+    return plans.automatic(figures, spec.shape, device_bytes(), best)
+
+
 def _asked(question: Question, frames: Sequence[Frame]) -> Asked:
     return Asked(question.prompt, frames, question.run.recipe.generation.max_new_tokens)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Also true for what torch's CPU allocator raises, a plain RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
-
-
-def architecture(path: str) -> str:
-    """The architecture a checkpoint's config.json names."""
-    try:
-        config = json.loads((Path(path) / "config.json").read_text())
-        return str(config["architectures"][0])
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise WorkerError(Code.MODEL_MISSING, f"{path} is not a checkpoint folder: {error!r}") from error
 
 
 def _quieten_transformers() -> None:

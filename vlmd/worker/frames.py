@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from vlmd.core.figures import FrameSize
+from vlmd.core.plans import frames_at_once
 from vlmd.worker.models.base import Family, Frame
 from vlmd.worker.questions import Picture, Question
 
 Key = tuple[int, int, int]
 """(lease, pts of the frame, most tokens of its size): two sizes can take the same number of most frames."""
-
-AT_ONCE = 8
-"""Frames that go through the vision tower together."""
 
 
 class FrameCache:
@@ -39,11 +37,16 @@ class FrameCache:
         """The lease has ended."""
         self._kept = {key: frame for key, frame in self._kept.items() if key[0] != lease}
 
+    def clear(self) -> None:
+        """Keep nothing: whatever is shown again is encoded again."""
+        self._kept = {}
+
     def _encode_missing(self, question: Question, size: FrameSize, on_chunk: Callable[[], None]) -> None:
         pairs = zip(_keys(question, size), question.pictures, strict=True)
         missing: list[tuple[Key, Picture]] = [(key, picture) for key, picture in pairs if key not in self._kept]
-        for at in range(0, len(missing), AT_ONCE):
-            chunk = missing[at : at + AT_ONCE]
+        together = frames_at_once(size)
+        for at in range(0, len(missing), together):
+            chunk = missing[at : at + together]
             encoded = self._family.encode([picture for _, picture in chunk], size)
             self._kept.update(zip((key for key, _ in chunk), encoded, strict=True))
             self.encoded += len(chunk)

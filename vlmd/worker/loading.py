@@ -36,6 +36,15 @@ class Checkpoint:
     adapter: str | None = None
 
 
+def architecture(path: str) -> str:
+    """The architecture a checkpoint's config.json names."""
+    try:
+        config = json.loads((Path(path) / "config.json").read_text())
+        return str(config["architectures"][0])
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise WorkerError(Code.MODEL_MISSING, f"{path} is not a checkpoint folder: {error!r}") from error
+
+
 def load_tokenizer(checkpoint: Checkpoint, folder: str = "") -> Any:
     """The tokenizer in the checkpoint, or in a folder of it, with the checkpoint's chat template."""
     tokenizer = AutoTokenizer.from_pretrained(
@@ -79,18 +88,22 @@ def load_model(
     return model.eval()
 
 
+def skipped(unquantized: Sequence[str]) -> list[str]:
+    """What keeps its precision where a model is quantized."""
+    return [*unquantized, "lm_head"]
+
+
 def _quantization(checkpoint: Checkpoint, unquantized: Sequence[str]) -> BitsAndBytesConfig | None:
-    skipped = [*unquantized, "lm_head"]
     if checkpoint.precision == "nf4":
         return BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=checkpoint.dtype,
-            llm_int8_skip_modules=skipped,
+            llm_int8_skip_modules=skipped(unquantized),
         )
     if checkpoint.precision == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=skipped)
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=skipped(unquantized))
     return None
 
 

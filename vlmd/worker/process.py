@@ -6,6 +6,7 @@ When the link ends, the process ends at once: nobody is left to answer to.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import socket
@@ -33,6 +34,7 @@ from vlmd.core.messages import (
     WindowAnswered,
     WindowFailed,
 )
+from vlmd.core.recipe import Recipe
 from vlmd.link import Link
 from vlmd.log import about
 from vlmd.weights import faults_of
@@ -63,7 +65,7 @@ class Worker:
 
     def run(self) -> None:
         threading.Thread(target=self._listen, name="link", daemon=True).start()
-        batches = Batches(self._reader, self._max_batch)
+        batches = Batches(self._reader, self._max_batch, self._engine.most_at_once)
         while (batch := batches.next()) is not None:
             self._serve(batch)
 
@@ -91,7 +93,7 @@ class Worker:
             self._link.send(LeaseEnded(lease=done.lease, void=done.void))
 
     def _answer(self, questions: list[Question]) -> None:
-        """One batch; after running out of memory, or a failure on the CPU, its halves."""
+        """One batch; after running out of memory, or a failure on the CPU, its halves; at last with coarser frames."""
         self._link.send(BatchBegun(windows=[question.key for question in questions]))
         begun = time.monotonic()
         open_rows = dict(enumerate(questions))
@@ -104,10 +106,21 @@ class Worker:
         if failure is None or not left:
             return
         if len(left) == 1:
-            self._fail(*left[0].key, failure, retry=False)
+            self._answer_coarser(left[0], failure)
             return
         self._answer(left[: len(left) // 2])
         self._answer(left[len(left) // 2 :])
+
+    def _answer_coarser(self, question: Question, failure: Failure) -> None:
+        """A window that fits no memory is asked with fewer tokens a frame; where there are no fewer, it has failed."""
+        recipe: Recipe | None = None
+        if failure.code == Code.OUT_OF_MEMORY:
+            recipe = self._engine.coarser(question.run.recipe)
+        if recipe is None:
+            self._fail(*question.key, failure, retry=False)
+            return
+        logger.warning("tried again with %d tokens a frame", recipe.frame_tokens, extra=_ids([question]))
+        self._answer([dataclasses.replace(question, run=msgspec.structs.replace(question.run, recipe=recipe))])
 
     def _generate(self, questions: list[Question], reply: Callable[[int, Reply], None]) -> Failure | None:
         """None when every question was answered. A lost device ends the process: nothing after it is right."""
@@ -116,12 +129,15 @@ class Worker:
             self._engine.answer(questions, lambda rows: self._beat("generate", lease, window, rows), reply)
             return None
         except Exception as error:  # noqa: BLE001  whatever a model raises concerns memory, its windows, or the device
-            logger.warning("a batch of %d windows failed: %r", len(questions), error, extra=_ids(questions))
+            words = repr(error)  # not the error itself: whoever keeps it keeps all that the batch had
+            logger.warning("a batch of %d windows failed: %s", len(questions), words, extra=_ids(questions))
             failure: Failure | None = self._engine.explain(error)
-            if failure is None:
-                logger.critical("the device is lost; this process ends")
-                os._exit(EXIT_DEVICE_LOST)
-            return failure
+        if failure is None:
+            logger.critical("the device is lost; this process ends")
+            os._exit(EXIT_DEVICE_LOST)
+        if failure.code == Code.OUT_OF_MEMORY:
+            self._engine.release()  # only now: while an error is handled, it holds on to what the batch had
+        return failure
 
     def _reply(self, question: Question, reply: Reply, begun: float, batch: int) -> None:
         if not reply.finite:
@@ -141,6 +157,8 @@ class Worker:
                     prepare_ms=question.prepare_ms,
                     generate_ms=int((time.monotonic() - begun) * 1000),
                     batch=batch,
+                    memory_planned=reply.memory_planned,
+                    memory_used=reply.memory_used,
                 ),
             )
         )

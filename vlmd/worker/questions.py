@@ -55,3 +55,6 @@ class Reply:
     finish: str
     finite: bool = True
     """False when a logit was NaN or infinite: the text means nothing."""
+    memory_planned: int | None = None
+    memory_used: int | None = None
+    """Bytes that its batch was planned to take at the most, and has taken; None where that is not known."""

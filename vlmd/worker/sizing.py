@@ -24,6 +24,11 @@ class Sizing:
         self.of = lru_cache(maxsize=64)(self._of)
         """The size that a recipe wants. Raises `WorkerError` where its frames do not fit."""
 
+    def coarser(self, recipe: Recipe) -> FrameSize | None:
+        """The next size with fewer tokens than the one that a recipe wants."""
+        now = self.of(recipe)
+        return next((size for size in reversed(self._sizes) if size.most < now.most), None)
+
     def _of(self, recipe: Recipe) -> FrameSize:
         words = len(self._family.tokenizer(recipe.prompt)["input_ids"])
         return choose_size(

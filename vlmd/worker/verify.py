@@ -27,6 +27,8 @@ _NEW_TOKENS = 48
 _TOLERANCE = {"fp32": 1e-3, "bf16": 0.05, "fp16": 0.05, "nf4": 0.05, "int8": 0.1}
 """Of the range of the logits: how far a batch may be from its rows alone. Half precision sums in another order for
 every shape; int8 rounds activations by the largest one it meets."""
+_MEMORY_MARGIN = 1.1
+"""How much more than planned a model may take."""
 _LEAST_DIFFERENCE = 1e-4
 """Of the range of the logits: less, and the pictures were not seen."""
 
@@ -44,7 +46,8 @@ def verify(engine: Engine, progress: Callable[[str], None]) -> Verification:
     engine.answer(windows, lambda rows: None, replies.__setitem__)
     for window in windows:
         engine.forget(window.run.lease)
-    return Verification(checks=[*_numbers(engine, together, alone, black), _answers(list(replies.values()))])
+    told = list(replies.values())
+    return Verification(checks=[*_numbers(engine, together, alone, black), _answers(told), *_memory(engine, told)])
 
 
 def _numbers(engine: Engine, together: torch.Tensor, alone: torch.Tensor, black: torch.Tensor) -> list[Check]:
@@ -69,6 +72,19 @@ def _numbers(engine: Engine, together: torch.Tensor, alone: torch.Tensor, black:
             said=f"black pictures move its logits by {seen:.1e} of their range",
         ),
     ]
+
+
+def _memory(engine: Engine, replies: Sequence[Reply]) -> list[Check]:
+    """What was planned for this batch, and for the weights, against what they take; nothing where none is measured."""
+    pairs = [(reply.memory_planned, reply.memory_used) for reply in replies]
+    planned, used = max(((a, b) for a, b in pairs if a and b is not None), key=lambda pair: pair[1], default=(0, 0))
+    if not planned:
+        return []
+    ready = engine.ready()
+    weights, loaded = ready.memory_planned or ready.memory_bytes, ready.memory_bytes
+    fits = used <= planned * _MEMORY_MARGIN and loaded <= weights * _MEMORY_MARGIN
+    said = f"weights take {loaded / 1e9:.2f} GB, {weights / 1e9:.2f} were planned; three windows take {used / 1e9:.2f}"
+    return [Check(name="memory", ok=fits, said=f"{said}, {planned / 1e9:.2f} were planned")]
 
 
 def _answers(replies: Sequence[Reply]) -> Check:

@@ -16,6 +16,8 @@ from starlette.routing import Route
 
 from vlmd import __version__
 from vlmd.clock import now_ms
+from vlmd.core.answers import Timings
+from vlmd.core.messages import ModelSpec
 from vlmd.core.names import shown
 from vlmd.store import views
 from vlmd.supervisor.api.answering import read
@@ -58,7 +60,13 @@ class DaemonStatus:
             "windows_per_second": round(parts.fleet.rate.per_second(now), 3),
             "devices": [_device(slot, msgspec.to_builtins(measured[slot.name]), now) for slot in parts.fleet.slots],
             "models": [
-                {"name": model.name, "path": model.path, "revision": model.revision} for model in parts.models.values()
+                {
+                    "name": model.name,
+                    "path": model.path,
+                    "revision": model.revision,
+                    "verified": verified_on(parts, model),
+                }
+                for model in parts.models.values()
             ],
             "swaps": {
                 "count": sum(slot.tally.swaps for slot in parts.fleet.slots),
@@ -101,6 +109,8 @@ def _device(slot: Slot, reading: dict[str, Any], now: float) -> dict[str, Any]:
         "lent_to": slot.team.lent_to.name if slot.team.lent_to else None,
         "precision": slot.ready.precision if slot.ready else None,
         "model_bytes": slot.ready.memory_bytes if slot.ready else None,
+        "model_bytes_planned": slot.ready.memory_planned if slot.ready else None,
+        "batch": _batch(slot.tally.timings) if slot.ready and slot.tally.timings else None,
         "job": looking_at["job"] if looking_at else None,
         "looking_at": looking_at,
         "windows_held": sum(len(run.windows) for run in slot.leases.values()),
@@ -115,6 +125,12 @@ def _device(slot: Slot, reading: dict[str, Any], now: float) -> dict[str, Any]:
     }
 
 
+def verified_on(parts: Parts, model: ModelSpec) -> list[dict[str, Any]]:
+    """What canary windows showed of it, on each kind of device that is here; nothing where it was not tried."""
+    entries = {device.label: parts.verified.of(model, device) for device in parts.devices}
+    return [{**msgspec.to_builtins(entry), "ok": entry.ok} for entry in entries.values() if entry is not None]
+
+
 def _loading(slot: Slot, now: float) -> dict[str, Any] | None:
     """How far it has loaded its model; None while it does something else. `share` is of the parts of its stage."""
     if slot.worker is None or slot.state != SlotState.LOADING:
@@ -126,6 +142,11 @@ def _loading(slot: Slot, now: float) -> dict[str, Any] | None:
         "share": None if share is None else round(share, 3),
         "left_s": None if left is None else round(left, 1),
     }
+
+
+def _batch(timings: Timings) -> dict[str, Any]:
+    """The newest batch of which a window was answered: what it was planned to take, and what it took."""
+    return {"windows": timings.batch, "bytes_planned": timings.memory_planned, "bytes_used": timings.memory_used}
 
 
 def _looking_at(slot: Slot) -> dict[str, Any] | None:

@@ -63,7 +63,7 @@ def environment_of(devices: Sequence[Device]) -> dict[str, str]:
 async def discover(settings: DeviceSettings, environ: Mapping[str, str], nvml: Nvml) -> list[Device]:
     """The devices that get a worker, in the order of devices.use. Raises `DeviceError` rather than guess."""
     if settings.use == "auto":
-        return _every_gpu(await _visible_gpus(environ, nvml))
+        return every_gpu(await _visible_gpus(environ, nvml))
     named = [name for name in settings.use if name != "cpu"]
     gpus = iter(_named_gpus(named, await _visible_gpus(environ, nvml)) if named else [])
     cpus = iter(range(len(settings.use)))
@@ -141,7 +141,7 @@ def _by_uuid(start: str, cards: Sequence[Card]) -> Card | None:
     return found[0] if len(found) == 1 else None
 
 
-def _every_gpu(cards: Sequence[Card]) -> list[Device]:
+def every_gpu(cards: Sequence[Card]) -> list[Device]:
     """Every usable card; a broken one is told of, and costs only its own worker."""
     broken = [f"GPU {card.index} {card.label}".strip() + f": {card.problem}" for card in cards if card.problem]
     if len(broken) == len(cards):

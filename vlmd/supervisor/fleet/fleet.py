@@ -23,10 +23,11 @@ from vlmd.supervisor.fleet.giving import Giver
 from vlmd.supervisor.fleet.patience import Patience
 from vlmd.supervisor.fleet.rate import Rate
 from vlmd.supervisor.fleet.restart import Restarts
-from vlmd.supervisor.fleet.slot import Slot
+from vlmd.supervisor.fleet.slot import Needs, Slot
 from vlmd.supervisor.fleet.states import Lost, SlotState
 from vlmd.supervisor.fleet.worker import Told
 from vlmd.supervisor.metrics import Metrics
+from vlmd.supervisor.verified import Verified
 
 logger = logging.getLogger("vlmd.fleet")
 
@@ -50,6 +51,8 @@ class Fleet:
         command: Sequence[str],
         changed: Callable[[], None],
         metrics: Metrics,
+        verified: Verified,
+        needed: Needs,
     ) -> None:
         limits = settings.limits
         self._limits = limits
@@ -57,6 +60,7 @@ class Fleet:
         self._changed = changed
         self._hopeless: str | None = None
         self._metrics = metrics
+        self._verified = verified
         self.rate = Rate()
         self.checkpoints = Checkpoints(store, self._committed, limits.window_failures)
         first = models[next(iter(settings.pipelines.values())).model]
@@ -73,6 +77,8 @@ class Fleet:
                 measure=lambda device: memory_of(device, nvml),
                 rested=self._rested,
                 idle_unload=settings.devices.idle_unload_seconds,
+                untried=lambda model, device: verified.of(model, device) is None,
+                needed=needed,
             )
             for device in devices
         ]
@@ -221,6 +227,7 @@ class Fleet:
                 self._metrics.loaded(slot.name)
                 seconds = message.load_ms / 1000
                 logger.info("ready in %.1f s: %s", seconds, message.model, extra=about(device=slot.name))
+                self._verified.record(slot.model, slot.device, message)
         self.wake()
 
     async def _end(self, lease: int, void: Failure | None) -> None:

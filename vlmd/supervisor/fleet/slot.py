@@ -30,6 +30,8 @@ logger = logging.getLogger("vlmd.worker")
 
 Hear = Callable[["Slot", Told], Awaitable[None]]
 Measure = Callable[[Device], Awaitable[Memory | None]]
+Needs = Callable[[ModelSpec, int | None], int]
+"""The least memory that a model takes of a GPU with so many bytes in all."""
 
 _LEVELS = {SlotState.PARKED: logging.ERROR, SlotState.WAITING: logging.WARNING}
 
@@ -51,6 +53,9 @@ class Slot:
     rested: Callable[[], None]
     """Called when it has no worker, and will have none for a while."""
     idle_unload: float | None = None
+    untried: Callable[[ModelSpec, Device], bool] = lambda model, device: False
+    """Whether a model was not tried on such a device yet."""
+    needed: Needs = lambda model, total: needed_bytes(model.weight_bytes)
     worker: Worker | None = None
     refused: dict[str, Failure] = field(default_factory=dict)
     """Models that cannot be loaded here, until somebody says `resume`."""
@@ -115,7 +120,8 @@ class Slot:
     @property
     def needs(self) -> int:
         """The least memory its model takes, over all devices of its worker."""
-        return needed_bytes(self.model.weight_bytes) + CONTEXT_BYTES * (self.model.devices - 1)
+        total = [device.memory_total or 0 for device in self._devices]
+        return self.needed(self.model, sum(total) or None) + CONTEXT_BYTES * (self.model.devices - 1)
 
     @property
     def at_rest(self) -> bool:
@@ -214,7 +220,8 @@ class Slot:
         try:
             usual = self.tally.load_seconds.get(model.name)
             listeners = (self._heard, self.lose)
-            worker = await Worker.start(self._devices, model, self.command, self.patience, *listeners, usual)
+            verify = self.untried(model, self.device)
+            worker = await Worker.start(self._devices, model, self.command, self.patience, *listeners, usual, verify)
         except OSError as error:
             self._died(Ended(f"no process can be started: {error}", asked=False, failure=None, how="exit"))
             return
@@ -293,8 +300,9 @@ class Slot:
             case Ready():
                 self._reason = None
                 self._is_ready(time.monotonic())
-            case WindowAnswered(tokens=tokens):
+            case WindowAnswered(tokens=tokens, timings=timings):
                 self.tally.window(len(tokens), time.monotonic())
+                self.tally.timings = timings
         await self.hear(self, message)
 
     def _is_ready(self, now: float) -> None:

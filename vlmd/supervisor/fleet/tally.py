@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from vlmd.core.answers import Timings
 from vlmd.supervisor.fleet.rate import Rate
 
 
@@ -21,6 +22,8 @@ class Tally:
     """How often another model than before was ready."""
     swap_seconds: float = 0.0
     """What they took: from the end of the one model's work until the other was ready, failed starts included."""
+    timings: Timings | None = None
+    """Of the newest answer."""
     load_seconds: dict[str, float] = field(default_factory=dict)
     """How long each model took to load, the last time."""
     _resident: str | None = None

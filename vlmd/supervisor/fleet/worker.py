@@ -112,13 +112,25 @@ class Worker:
         hear: Hear,
         lose: Lose,
         usual: float | None = None,
+        verify: bool = False,
     ) -> Worker:
-        """A process that loads the model onto these devices. Raises `OSError` where none can be had."""
+        """A process that loads the model onto these devices, and tries it on canary windows if it is to `verify`.
+
+        Raises `OSError` where none can be had.
+        """
         device, count = devices[0], len(devices)
         environment = {**WORKER_ENVIRONMENT, **environment_of(devices)}
         child: Child[FromWorker] = await Child.start(command, FromWorker, environment)
-        called, levels = device.name, level()
-        child.send(LoadModel(model=model, device=device.torch_name, devices=count, called=called, log_level=levels))
+        child.send(
+            LoadModel(
+                model=model,
+                device=device.torch_name,
+                devices=count,
+                called=device.name,
+                verify=verify,
+                log_level=level(),
+            )
+        )
         return cls(device.name, child, patience, hear, lose, usual)
 
     @property

@@ -140,8 +140,8 @@ def _require_room(plan: Plan) -> None:
     if plan.missing + _SPARE > plan.free:
         short = plan.missing + _SPARE - plan.free
         raise HubError(
-            f"{plan.name} takes {_gb(plan.missing)} more, and {plan.folder.parent} has {_gb(plan.free)} free; "
-            f"make room for {_gb(short)}, or let paths.models name a larger disk"
+            f"{plan.name} takes {_size(plan.missing)} more, and {plan.folder.parent} has {_size(plan.free)} free; "
+            f"make room for {_size(short)}, or let paths.models name a larger disk"
         )
 
 
@@ -195,5 +195,5 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _gb(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

@@ -1,0 +1,56 @@
+"""A model tried on canary windows by a worker of its own, whether or not a daemon runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from vlmd.config import Settings
+from vlmd.core.errors import Code, UsageError, WorkerError
+from vlmd.core.messages import Beat, CannotStart, FromWorker, Gone, LoadModel, Ready
+from vlmd.supervisor.devices.discovery import discover, environment_of
+from vlmd.supervisor.devices.nvml import Nvml
+from vlmd.supervisor.fleet.worker import WORKER_ENVIRONMENT
+from vlmd.supervisor.models import model_spec
+from vlmd.supervisor.process import Child, python
+from vlmd.supervisor.verified import Entry, Verified
+
+
+async def verify_model(settings: Settings, name: str, say: Callable[[str], None]) -> Entry:
+    """Load it, try it, remember what came of it. Raises `WorkerError` where it cannot be used at all."""
+    spec = model_spec(name, settings)
+    devices = (await discover(settings.devices, os.environ, Nvml()))[: spec.devices]
+    if len(devices) < spec.devices:
+        raise UsageError(f"{name} takes {spec.devices} devices, and there are {len(devices)}")
+    environment = {**WORKER_ENVIRONMENT, **environment_of(devices)}
+    worker: Child[FromWorker] = await Child.start(python("vlmd.worker"), FromWorker, environment)
+    try:
+        device = devices[0]
+        say(f"loading {name} on {device.label}")
+        worker.send(
+            LoadModel(model=spec, device=device.torch_name, devices=len(devices), called=device.name, verify=True)
+        )
+        ready = await _ready(worker, name, say)
+    finally:
+        worker.kill()
+        await worker.ended()
+    entry = Verified(settings.paths.state / "verified.json").record(spec, device, ready)
+    if entry is None:
+        raise WorkerError(Code.WORKER_LOST, f"the worker loaded {name} and did not try it")
+    return entry
+
+
+async def _ready(worker: Child[FromWorker], name: str, say: Callable[[str], None]) -> Ready:
+    async for message in worker.messages():
+        match message:
+            case Beat(stage=stage):
+                say(f"{stage.removeprefix('load ')} of {name}")
+            case Ready():
+                return message
+            case CannotStart(failure=failure):
+                raise WorkerError(failure.code, failure.reason)
+            case Gone(exit=reason):
+                raise WorkerError(Code.WORKER_LOST, f"the worker is gone: {reason}")
+            case _:
+                continue
+    raise WorkerError(Code.WORKER_LOST, "the worker is gone")
