@@ -83,16 +83,43 @@ class InstructBlip(Family):
     def placeholder(self, frame: Frame) -> str:
         raise NotImplementedError("InstructBLIP's image tokens stand before the text, for all frames together")
 
+    def expanded(self, asked: Asked) -> str:
+        """The prompt as it is; before it, image tokens for all frames together."""
+        prompt = self._prompt(asked)
+        return self.image_token * self.model.config.num_query_tokens + prompt if asked.frames else prompt
+
+    def tokenize(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """Left-padded rows of image tokens, the token that begins a text, and the text."""
+        image = self.model.config.image_token_id
+        rows = [
+            [image] * text.count(self.image_token) + self.tokenizer(text.replace(self.image_token, ""))["input_ids"]
+            for text in texts
+        ]
+        tokens: dict[str, torch.Tensor] = self.tokenizer.pad(
+            {"input_ids": rows}, padding_side="left", return_tensors="pt"
+        )
+        return tokens
+
     def prepare(self, rows: Sequence[Asked]) -> Inputs:
         """Panoramas and questions through vision tower and Q-Former, in one batch; rows without frames are text."""
-        prompts = [row.prompt.replace(self.image_token, "") for row in rows]
-        tokens, places = self._tokens(prompts, [bool(row.frames) for row in rows])
-        embeds = self.model.get_input_embeddings()(tokens["input_ids"])
-        shown = [(row.frames, prompt) for row, prompt in zip(rows, prompts, strict=True) if row.frames]
+        tokens = self.tokenize([self.expanded(row) for row in rows])
+        placed = {name: tokens[name].to(self.device) for name in ("input_ids", "attention_mask")}
+        embeds = self.model.get_input_embeddings()(placed["input_ids"])
+        shown = [row for row in rows if row.frames]
         if shown:
-            seen = self._queries([frames for frames, _ in shown], [prompt for _, prompt in shown])
-            embeds = embeds.masked_scatter(places.unsqueeze(-1), seen.to(embeds.dtype))
-        return {**tokens, "inputs_embeds": embeds}
+            places = self._places(tokens["attention_mask"], rows).to(self.device)
+            embeds = embeds.masked_scatter(places.unsqueeze(-1), self._queries(shown).to(embeds.dtype))
+        return {**placed, "inputs_embeds": embeds}
+
+    def _places(self, mask: torch.Tensor, rows: Sequence[Asked]) -> torch.Tensor:
+        """Where what was seen takes the place of image tokens; not by their number, which padding may have, too."""
+        begins = (mask == 0).sum(dim=1, keepdim=True)
+        at = torch.arange(mask.shape[1]) - begins
+        pictured = torch.tensor([[bool(row.frames)] for row in rows])
+        return (at >= 0) & (at < self.model.config.num_query_tokens) & pictured
+
+    def _prompt(self, asked: Asked) -> str:
+        return asked.prompt.replace(self.image_token, "")
 
     def questioned(self, prompts: Sequence[str]) -> Inputs:
         """What the Q-Former hears; as much of each prompt as it has positions for."""
@@ -106,32 +133,18 @@ class InstructBlip(Family):
         )
         return {f"qformer_{name}": words[name].to(self.device) for name in ("input_ids", "attention_mask")}
 
-    def _queries(self, windows: Sequence[Sequence[Frame]], prompts: Sequence[str]) -> torch.Tensor:
-        """(windows, queries, hidden)"""
-        pictures = [panorama([frame.embeds.numpy() for frame in frames]) for frames in windows]
-        pixels = self.place(self._seen(pictures))
+    def _queries(self, rows: Sequence[Asked]) -> torch.Tensor:
+        """(rows, queries, hidden)"""
+        pictures = [panorama([frame.embeds.numpy() for frame in row.frames]) for row in rows]
+        questions = self.questioned([self._prompt(row) for row in rows])
         seen: torch.Tensor = self.model.get_image_features(
-            pixels, **self.questioned(prompts), return_dict=True
+            self.place(self._seen(pictures)), **questions, return_dict=True
         ).pooler_output
         return seen
 
     def _seen(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
         pixels: torch.Tensor = self.image_processor(list(pictures), return_tensors="pt")["pixel_values"]
         return pixels
-
-    def _tokens(self, prompts: Sequence[str], shown: Sequence[bool]) -> tuple[Inputs, torch.Tensor]:
-        """Left-padded rows of image tokens, the token that begins a text, and the text; and where the first are."""
-        config = self.model.config
-        marks = [config.image_token_id] * config.num_query_tokens
-        texts = self.tokenizer(list(prompts))["input_ids"]
-        rows = [[*marks, *text] if pictured else text for text, pictured in zip(texts, shown, strict=True)]
-        tokens = self.tokenizer.pad({"input_ids": rows}, padding_side="left", return_tensors="pt")
-        places = torch.zeros_like(tokens["input_ids"], dtype=torch.bool)
-        for place, row, pictured in zip(places, rows, shown, strict=True):
-            begin = len(place) - len(row)
-            place[begin : begin + len(marks)] = pictured
-        placed = {name: tokens[name].to(self.device) for name in ("input_ids", "attention_mask")}
-        return placed, places.to(self.device)
 
 
 def _check(model: Any) -> None:
