@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from vlmd.cli.bars import Doing
-from vlmd.cli.init_choice import Choice, Options, split
+from vlmd.cli.init_choice import Choice, Options, parse_labels
 from vlmd.cli.init_config import commanded, settings_there, settings_without, target, write
 from vlmd.cli.init_machine import look
 from vlmd.cli.init_words import machine_document, tell_machine
@@ -66,9 +66,7 @@ def init(
     Where config.toml is there already it goes on with that: it fetches what is missing, and tries it.
     """
     given = Given(config or given.file, given.sets)
-    chosen = None if labels is None else split(labels)
-    if chosen == ():
-        raise click.UsageError("--labels holds none; name the events to look for, as in --labels 'Goal, Corner'")
+    chosen = None if labels is None else parse_labels(labels)
     options = Options(model, None if precision == "auto" else precision, pipeline, chosen, yes, as_json)
     Init(given, options, video).run(force, fetch=not no_fetch)
 
@@ -103,6 +101,7 @@ class Init:
 
     def _chosen(self, force: bool) -> tuple[Settings, str]:
         """Look at the machine, let somebody choose, write the file."""
+        self._options.require_answers()
         before = settings_without(self._given, force)
         machine = asyncio.run(look(before.devices))
         self._said["devices"] = machine_document(machine)
@@ -159,13 +158,14 @@ class Init:
 
     def _next(self, settings: Settings, pipeline: str, name: str, here: bool) -> None:
         command = commanded(self._given)
-        if not here:
-            self._tell(f"{name} is not fetched yet: `{command} models fetch {name}`, or `{command} init` again")
-        if self._video is None and here:
-            self._tell(f"see what it says of a video: `{command} try {pipeline} VIDEO`")
-        inbox, results = settings.paths.inbox / pipeline, settings.paths.results / pipeline
-        self._tell(f"\nNow start the daemon, and drop videos into the inbox:\n\n    {command} run")
-        self._tell(f"    cp VIDEO {shown(str(inbox))}/\n\nResults appear in {shown(str(results))}/.")
+        inbox, results = (shown(str(folder / pipeline)) for folder in (settings.paths.inbox, settings.paths.results))
+        lines = [] if here else [f"{command} models fetch {name}"]
+        if "answers" not in self._said:
+            lines.append(f"{command} try {pipeline} VIDEO")
+        self._tell("\nNext, start the daemon and drop videos into the inbox:\n")
+        for line in [*lines, f"{command} run", f"cp VIDEO {inbox}/"]:
+            self._tell(f"    {line}")
+        self._tell(f"\nResults appear in {results}/.")
 
     # --- words ------------------------------------------------------------------------------------------------
 

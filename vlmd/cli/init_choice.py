@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
+from pydantic import ValidationError
 
 from vlmd import catalog
 from vlmd.catalog.figures import CACHE, figures_of
 from vlmd.cli.init_machine import Machine
 from vlmd.cli.init_words import SHOWN, described, tell_choice, tell_proposals
 from vlmd.cli.words import console
-from vlmd.config import Settings
+from vlmd.config import PipelineSettings, Settings
 from vlmd.config.first import SOCCER, SOCCER_LABELS, First, model_name
 from vlmd.config.kinds import NAME_PATTERN
+from vlmd.config.problems import explain
 from vlmd.core import plans
 from vlmd.core.errors import UsageError
 from vlmd.core.figures import Figures
@@ -29,6 +32,8 @@ from vlmd.core.tasks.prompts import EVENTS_PROMPT
 from vlmd.weights import demo_folder
 
 _DEFAULT_BATCH = 8
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,14 @@ class Options:
     def asks(self) -> bool:
         """There is somebody to ask."""
         return not self.yes and sys.stdin.isatty()
+
+    def require_answers(self) -> None:
+        """Raises `UsageError` where questions are open that nobody answers."""
+        if not self.yes and not self.asks:
+            raise UsageError(
+                "init asks questions, and there is no terminal to ask on: add --yes to take what is proposed, with "
+                "--model, --precision, --pipeline and --labels for what you choose yourself"
+            )
 
 
 @dataclass(frozen=True)
@@ -72,11 +85,6 @@ class Choice:
     def made(self) -> First:
         """Raises `UsageError`."""
         self._check_precision()
-        if not self._options.asks and not self._options.yes:
-            raise UsageError(
-                "init asks questions, and there is no terminal to ask on: add --yes to take what is proposed, with "
-                "--model, --precision, --pipeline and --labels for what you choose yourself"
-            )
         shape = self._shape(self._options.labels or SOCCER_LABELS)
         wanted, proposal = self._model(shape)
         pipeline = self._pipeline()
@@ -124,14 +132,16 @@ class Choice:
         return self._asked_model(shape, found)
 
     def _asked_model(self, shape: Shape, found: list[Proposal]) -> tuple[Wanted, Proposal | None]:
-        while True:
-            said = self._ask("Which one? Its number, or another model's name", "1")
-            number = int(said) if said.isdecimal() else 0
-            name = found[number - 1].model if 1 <= number <= min(SHOWN, len(found)) else said
-            try:
-                return self._checked(name, shape, found)
-            except UsageError as error:
-                click.echo(f"{error}", err=True)
+        listed = found[:SHOWN]
+
+        def parse(said: str) -> tuple[Wanted, Proposal | None]:
+            if not said.isdecimal():
+                return self._checked(said, shape, found)
+            if not 1 <= int(said) <= len(listed):
+                raise UsageError(f"there is no number {said}, only 1 to {len(listed)}")
+            return self._checked(listed[int(said) - 1].model, shape, found)
+
+        return self._ask("Which one? Its number, or another model's name", "1", parse)
 
     def _checked(self, name: str, shape: Shape, found: list[Proposal]) -> tuple[Wanted, Proposal | None]:
         """The model of a name, if it fits. Raises `UsageError`."""
@@ -160,17 +170,23 @@ class Choice:
     def _labels(self, pipeline: str) -> tuple[str, ...]:
         if self._options.labels:
             return self._options.labels
-        if not self._options.asks:
-            if pipeline == SOCCER:
-                return SOCCER_LABELS
-            raise UsageError(f'say which events pipeline {pipeline} is to look for, as in --labels "Fall, Sit, Stand"')
-        if pipeline != SOCCER:
-            return split(self._ask("Which events to look for? With commas between", None))
-        said = self._ask("Which events to look for? With commas between", f"the {len(SOCCER_LABELS)} of SoccerNet")
-        return SOCCER_LABELS if said.startswith("the ") else split(said)
+        soccer = pipeline == SOCCER
+        if self._options.asks:
+            default = f"the {len(SOCCER_LABELS)} of SoccerNet" if soccer else None
+            question = "Which events to look for? With commas between"
+            return self._ask(question, default, lambda said: SOCCER_LABELS if said == default else parse_labels(said))
+        if soccer:
+            return SOCCER_LABELS
+        raise UsageError(f'say which events pipeline {pipeline} is to look for, as in --labels "Fall, Sit, Stand"')
 
-    def _ask(self, question: str, default: str | None, parse: Any = None) -> str:
-        return str(click.prompt(question, default=default, value_proc=parse, err=self._options.as_json))
+    def _ask(self, question: str, default: str | None, parse: Callable[[str], T]) -> T:
+        """Until the answer can be understood."""
+        while True:
+            said = click.prompt(question, default=default, err=self._options.as_json)
+            try:
+                return parse(str(said).strip())
+            except UsageError as error:
+                self._out.print(str(error), style="yellow")
 
 
 def resolved(model: str, state: Path) -> Wanted:
@@ -193,9 +209,13 @@ def resolved(model: str, state: Path) -> Wanted:
     )
 
 
-def split(labels: str) -> tuple[str, ...]:
-    """Labels with commas between."""
-    return tuple(label for each in labels.split(",") if (label := each.strip()))
+def parse_labels(text: str) -> tuple[str, ...]:
+    """Labels with commas between. Raises `UsageError`."""
+    words = tuple(word for each in text.split(",") if (word := each.strip()))
+    try:
+        return PipelineSettings(model="any", labels=words).labels
+    except ValidationError as error:
+        raise UsageError(f"labels: {explain(error)[0].sentence}") from error
 
 
 def _figures(folder: Path, state: Path) -> Figures:
@@ -220,7 +240,5 @@ def _other(found: list[Proposal]) -> str:
 
 def _pipeline_name(name: str) -> str:
     if not NAME_PATTERN.fullmatch(name):
-        raise click.UsageError(
-            f'"{shown(name)}" becomes the name of a folder: small letters, digits, ".", "_" and "-" alone'
-        )
+        raise UsageError(f'"{shown(name)}" becomes the name of a folder: small letters, digits, ".", "_" and "-" alone')
     return name

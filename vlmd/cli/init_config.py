@@ -39,13 +39,14 @@ def settings_there(given: Given, path: Path, options: Options, force: bool) -> t
     """The settings and the pipeline to go on with; None where there are none yet. Raises `UsageError`."""
     if force or (_stands_alone(given) and not path.exists()):
         return None
-    settings = load_settings(given)
-    if not settings.pipelines or not settings.models:
+    files = _files(given, given.file)
+    if not files.pipelines or not files.models:
         if path.exists():
             raise UsageError(
                 f"{path} is there and has no model or no pipeline; add them, or --force, which keeps a copy"
             )
         return None
+    settings = load_settings(given)
     pipeline = options.pipeline or next(iter(settings.pipelines))
     _check_agrees(settings, pipeline, options)
     click.echo(f"{shown(str(settings.source))} is there already; going on with its pipeline {pipeline}", err=True)
@@ -53,11 +54,15 @@ def settings_there(given: Given, path: Path, options: Options, force: bool) -> t
 
 
 def settings_without(given: Given, force: bool) -> Settings:
-    """Those that count before the file is written; what is set for its models and pipelines counts later."""
+    """Those that count before the file is written."""
+    return _files(given, Path(os.devnull) if _stands_alone(given) or force else None)
+
+
+def _files(given: Given, file: Path | None) -> Settings:
+    """The settings but for what is set of models and pipelines, which a file that is not written yet has."""
     sets = tuple(each for each in given.sets if not each.lstrip().startswith(_NAMED))
     environ = {name: value for name, value in os.environ.items() if not name.startswith(_NAMED_VARIABLES)}
-    alone = _stands_alone(given) or force
-    return load(Given(Path(os.devnull), sets) if alone else Given(None, sets), environ).settings
+    return load(Given(file, sets), environ).settings
 
 
 def _effective(text: str) -> Iterator[str]:

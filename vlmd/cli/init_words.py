@@ -18,8 +18,9 @@ SHOWN = 6
 """Proposals that are listed; others can be named."""
 
 _CPU = """\
-On a CPU only the smallest models are of use: they take many times longer than a model on a GPU, and see less.
-They are good for trying vlmd out, and for a few short videos."""
+On a CPU only the smallest models are of use. Each window takes many times
+longer than on a GPU, and small models see less: good for trying vlmd out, and
+for a few short videos."""
 
 
 def tell_machine(out: Console, machine: Machine) -> None:
@@ -36,13 +37,13 @@ def tell_machine(out: Console, machine: Machine) -> None:
             taken = ", ".join(f"PID {user.pid} ({shown(user.name)})" for user in memory.users)
             out.print(f"        the rest is used by {taken}", soft_wrap=True)
     if room.float == "fp16":
-        out.print("It does not compute in bf16, as none before Ampere does: fp16 takes its place.", soft_wrap=True)
+        out.print("No bf16 here, which GPUs have from Ampere on: fp16 takes its place.")
     if len(machine.devices) > 1:
-        out.print("Each gets a worker with the whole model, so the one with the least free memory decides.")
+        out.print("Each gets the whole model, so the one with the least free memory decides.")
 
 
 def tell_proposals(out: Console, found: Sequence[Proposal]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for column in ("", "model", "size", "as", "tokens\na frame", "GB", "windows\nat once", "trained on"):
         right = column not in ("model", "as", "trained on")
         table.add_column(column, justify="right" if right else "left", no_wrap=True)
@@ -52,7 +53,8 @@ def tell_proposals(out: Console, found: Sequence[Proposal]) -> None:
         cells = (str(number), name, size, each.precision, f"{each.size.tokens}", total, str(each.batch))
         table.add_row(*cells, each.trained.words)
     out.print(table)
-    out.print("Those trained on videos come first, then the larger. `vlmd models` lists all that vlmd knows.")
+    out.print("GB: of memory, with so many windows at once. First come those trained on")
+    out.print("videos, the larger before the smaller. `vlmd models` lists all that vlmd knows.")
 
 
 def tell_choice(out: Console, chosen: Proposal, room: Room) -> None:
@@ -61,17 +63,12 @@ def tell_choice(out: Console, chosen: Proposal, room: Room) -> None:
     computed = f", computed in {room.float}" if chosen.precision in ("nf4", "int8") else ""
     frames = f"{chosen.shape.frames} frames" if not chosen.figures.shared else "all frames as one picture"
     out.print(f"{shown(chosen.model)}, {chosen.precision} weights{computed}", soft_wrap=True)
-    out.print(
-        f"  a window: {frames}, {chosen.size.tokens} tokens each, {chosen.window_tokens:,} with the question; "
-        f"the model's context is {chosen.figures.context:,}",
-        soft_wrap=True,
-    )
+    out.print(f"  a window: {frames}, {chosen.size.tokens} tokens each; {chosen.window_tokens:,} with the question")
+    out.print(f"  memory for {windows} {'window' if windows == 1 else 'windows'} at once, in GB:")
     overhead = "CUDA" if room.gpu else "libraries"
     out.print(
-        f"  {windows} {'window' if windows == 1 else 'windows'} at once, in GB: weights {gigabytes(parts.weights)} + "
-        f"cache {gigabytes(parts.kv)} + at work {gigabytes(parts.activations)} + {overhead} "
-        f"{gigabytes(parts.context)} = {gigabytes(parts.total)} of {gigabytes(room.free)} free",
-        soft_wrap=True,
+        f"  weights {gigabytes(parts.weights)} + cache {gigabytes(parts.kv)} + at work {gigabytes(parts.activations)} "
+        f"+ {overhead} {gigabytes(parts.context)} = {gigabytes(parts.total)} of {gigabytes(room.free)} free"
     )
 
 

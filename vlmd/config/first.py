@@ -23,7 +23,7 @@ Which of these events do they show? {labels}.
 For each event write a JSON object with the keys label, confidence (0 to 1) and details.
 If they show none of these events, write only the word None."""
 
-_WIDTH = 110
+_WIDTH = 76
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,10 @@ from pathlib import Path
 from vlmd.core.errors import ConfigError
 
 
+class _There(Exception):
+    """Something lies where a new file was to be."""
+
+
 def write_config(path: Path, text: str, replace: bool = False) -> Path | None:
     """Write `text` to `path`, and return the copy of what lay there. Raises `ConfigError`, with nothing changed.
 
@@ -26,7 +30,7 @@ def write_config(path: Path, text: str, replace: bool = False) -> Path | None:
         finally:
             temporary.unlink(missing_ok=True)
         _synced(place.parent)
-    except FileExistsError as error:
+    except _There as error:
         raise ConfigError([f"{path} is there already, and stays; --force writes it anew and keeps a copy"]) from error
     except OSError as error:
         told = f"{path} cannot be written: {error.strerror}"
@@ -55,11 +59,9 @@ def _put(temporary: Path, place: Path, replace: bool) -> None:
         return
     try:
         os.link(temporary, place)  # unlike a rename it fails where something lies
-    except FileExistsError:
-        raise
-    except OSError:  # a disk without hard links
+    except OSError as error:  # something lies there; or it is a disk without hard links
         if os.path.lexists(place):
-            raise FileExistsError from None
+            raise _There from error
         os.replace(temporary, place)
 
 
