@@ -18,6 +18,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from tests.models.checkpoints import again, answers, load, pictures, question, shared_checkpoint, shared_folder
 from vlmd.core.figures import FrameSize
 from vlmd.worker.engine import Engine
+from vlmd.worker.loading import quantized_modules
 from vlmd.worker.models import family
 from vlmd.worker.models.base import Asked, Inputs
 from vlmd.worker.models.qwen2_5_vl import most_pixels, pixel_bounds
@@ -249,6 +250,15 @@ def test_a_folder_that_names_an_image_processor_of_old_loads(tmp_path, tmp_path_
     path = folder / "preprocessor_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"image_processor_type": "Qwen2_5_VLImageProcessor"}))
     assert type(load(folder)._family.image_processor) is Qwen2VLImageProcessorPil
+
+
+@pytest.mark.parametrize("name", ["qwen2.5-vl-3b", "qwen3-vl-8b"])
+def test_of_a_quantized_model_only_the_layers_of_the_language_model_are(name, tmp_path_factory):
+    """Not as the family's own list has it, but by where modules lie."""
+    model = load(shared_checkpoint(shared_folder(tmp_path_factory), name), "nf4")._family.model
+    quantized = quantized_modules(model)
+    assert all(module.startswith("model.language_model.layers.") for module in quantized), quantized
+    assert len(quantized) == 7 * model.config.get_text_config().num_hidden_layers
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

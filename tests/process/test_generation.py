@@ -21,7 +21,7 @@ HOT = {"temperature": 2.5, "max_new_tokens": 30}
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("film") / "match.mp4"
-    render_match(path, 7, 20)
+    render_match(path, 7, 12)
     return path
 
 

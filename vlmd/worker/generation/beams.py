@@ -67,7 +67,8 @@ class _Tree:
 class Beams(Search):
     """Several beginnings of every answer at once; the likeliest for its length wins, as in transformers.
 
-    All rows are handed over at the end: a beam that is behind may still win.
+    All rows are handed over at the end: a beam that is behind may still win, and transformers does not tell when none
+    can any more. So a row fails, too, over NaN in beams that no longer matter.
     """
 
     def __post_init__(self) -> None:
