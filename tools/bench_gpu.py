@@ -29,16 +29,6 @@ COLUMNS = (
     *("model", "precision", "batch", "prompt tokens", "new tokens"),
     *("s / window", "windows / s", "peak GB", "planned GB"),
 )
-    "model",
-    "precision",
-    "batch",
-    "prompt tokens",
-    "new tokens",
-    "s / window",
-    "windows / s",
-    "peak GB",
-    "planned GB",
-)
 
 
 def main() -> int:
