@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from vlmd.config import ModelSettings, Settings
-from vlmd.core.errors import ConfigError
+from vlmd.core.errors import Code, ConfigError, Failure
 from vlmd.core.memory import Stored, weight_bytes
 from vlmd.core.messages import ModelSpec
 from vlmd.supervisor.figures import shape
@@ -25,10 +25,16 @@ from vlmd.weights import (
 logger = logging.getLogger("vlmd.models")
 
 
-def model_specs(settings: Settings, known: Collection[str] = ()) -> dict[str, ModelSpec]:
-    """Every model a pipeline uses, but for those that are known; reads their files."""
-    used = {pipeline.model for pipeline in settings.pipelines.values()}
-    return {name: model_spec(name, settings) for name in settings.models if name in used and name not in known}
+def present_models(settings: Settings, known: Collection[str] = ()) -> tuple[dict[str, ModelSpec], dict[str, Failure]]:
+    """Every model a pipeline uses, but for those that are known; and of those that are not here, why. Reads files."""
+    specs, absent = {}, {}
+    for name in dict.fromkeys(pipeline.model for pipeline in settings.pipelines.values()):
+        try:
+            if name not in known:
+                specs[name] = model_spec(name, settings)
+        except ConfigError as error:
+            absent[name] = Failure(Code.MODEL_MISSING, "; ".join(error.problems))
+    return specs, absent
 
 
 def model_spec(name: str, settings: Settings) -> ModelSpec:

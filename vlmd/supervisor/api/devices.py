@@ -32,6 +32,7 @@ class _Devices:
     def __init__(self, parts: Parts) -> None:
         self._fleet = parts.fleet
         self._health = parts.gpu_health
+        self._reloading = parts.reloading
 
     async def pause(self, request: Request) -> Response:
         return _states(await self._fleet.pause(await _chosen(request), drain=False))
@@ -40,6 +41,7 @@ class _Devices:
         return _states(await self._fleet.pause(await _chosen(request), drain=True))
 
     async def resume(self, request: Request) -> Response:
+        await self._reloading.look_again()
         slots = await self._fleet.resume(await _chosen(request))
         for slot in slots:
             self._health.forget(slot.name)

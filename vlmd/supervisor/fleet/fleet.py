@@ -63,7 +63,7 @@ class Fleet:
         self._verified = verified
         self.rate = Rate()
         self.checkpoints = Checkpoints(store, self._committed, limits.window_failures)
-        first = models[next(iter(settings.pipelines.values())).model]
+        first = next(models[pipeline.model] for pipeline in settings.pipelines.values() if pipeline.model in models)
         self.slots = [
             Slot(
                 device=device,
