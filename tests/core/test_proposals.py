@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from tests.core.test_plans import figures, shapes
 from vlmd import catalog
 from vlmd.core import plans
-from vlmd.core.families import FAMILIES
 from vlmd.core.plans import Shape
-from vlmd.core.proposals import CPU_PARAMETERS, FEW, TRAINED, Room, proposals, proposed, shortage, unable
+from vlmd.core.proposals import CPU_PARAMETERS, FEW, Room, proposals, proposed, shortage, unable
 
 GIB = 1 << 30
 MODELS = catalog.listed()
@@ -76,7 +75,3 @@ def test_nothing_is_proposed_where_nothing_fits():
     assert "takes" in shortage(MODELS["Qwen/Qwen3-VL-8B-Instruct"], card(4), Shape())
     crowded = Shape(frames=1000)
     assert "do not fit into the model's context" in shortage(MODELS["HuggingFaceM4/idefics2-8b"], card(80), crowded)
-
-
-def test_it_is_known_of_every_family_what_it_was_trained_on():
-    assert set(TRAINED) == set(FAMILIES)

@@ -26,9 +26,9 @@ for a few short videos."""
 def tell_machine(out: Console, machine: Machine) -> None:
     room = machine.room
     if not machine.devices:
-        out.print(f"no GPU is used: {shown(machine.why_cpu)}", soft_wrap=True)
-        out.print(f"the CPU, {gigabytes(room.free)} of {gigabytes(room.total)} GB of memory free", soft_wrap=True)
-        out.print(_CPU, soft_wrap=True)
+        out.print(f"no GPU is used: {shown(machine.why_cpu)}")
+        out.print(f"the CPU, {gigabytes(room.free)} of {gigabytes(room.total)} GB of memory free")
+        out.print(_CPU)
         return
     for device, memory in machine.devices:
         free = f"{gigabytes(memory.free)} of {gigabytes(memory.total)} GB free"

@@ -8,7 +8,20 @@ To add a family:
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import NamedTuple
+
+
+class Trained(IntEnum):
+    """What pictures a family learnt from, as its authors say."""
+
+    SINGLE = 0
+    SEVERAL = 1
+    VIDEO = 2
+
+    @property
+    def words(self) -> str:
+        return ("a picture", "pictures", "videos")[self]
 
 
 class Entry(NamedTuple):
@@ -18,25 +31,31 @@ class Entry(NamedTuple):
     """Module below `vlmd.worker.models`, and class; imported when a checkpoint of it is loaded."""
     version: int = 1
     """Raised whenever the same weights would be asked in another way: stored answers are then no longer valid."""
+    trained: Trained = Trained.SINGLE
+    """What `vlmd init` goes by where several models fit."""
 
 
 FAMILIES = {
-    "Gemma3nForConditionalGeneration": Entry("gemma3n.family:Gemma3n"),
-    "Idefics2ForConditionalGeneration": Entry("idefics2:Idefics2"),
-    "Idefics3ForConditionalGeneration": Entry("idefics3:Idefics3"),
+    "Gemma3nForConditionalGeneration": Entry("gemma3n.family:Gemma3n", trained=Trained.SEVERAL),
+    "Idefics2ForConditionalGeneration": Entry("idefics2:Idefics2", trained=Trained.SEVERAL),
+    "Idefics3ForConditionalGeneration": Entry("idefics3:Idefics3", trained=Trained.SEVERAL),
     "InstructBlipForConditionalGeneration": Entry("instructblip:InstructBlip"),
-    "InternVLForConditionalGeneration": Entry("internvl:InternVL"),
+    "InternVLForConditionalGeneration": Entry("internvl:InternVL", trained=Trained.VIDEO),
     "LlavaNextForConditionalGeneration": Entry("llava_next:LlavaNext"),
-    "Phi3VForCausalLM": Entry("phi3v.family:Phi3V"),
-    "Qwen2_5_VLForConditionalGeneration": Entry("qwen2_5_vl:Qwen25VL"),
-    "Qwen3VLForConditionalGeneration": Entry("qwen3_vl:Qwen3VL"),
-    "SmolVLMForConditionalGeneration": Entry("smolvlm:SmolVLM"),
+    "Phi3VForCausalLM": Entry("phi3v.family:Phi3V", trained=Trained.SEVERAL),
+    "Qwen2_5_VLForConditionalGeneration": Entry("qwen2_5_vl:Qwen25VL", trained=Trained.VIDEO),
+    "Qwen3VLForConditionalGeneration": Entry("qwen3_vl:Qwen3VL", trained=Trained.VIDEO),
+    "SmolVLMForConditionalGeneration": Entry("smolvlm:SmolVLM", trained=Trained.VIDEO),
 }
 
 
 def family_name(architecture: str) -> str:
     """What recipes call it: an architecture, and the version of how vlmd serves it."""
     return f"{architecture}/{FAMILIES[architecture].version}" if architecture in FAMILIES else architecture
+
+
+def trained_on(architecture: str) -> Trained:
+    return FAMILIES[architecture].trained if architecture in FAMILIES else Trained.SINGLE
 
 
 def known() -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 
 from vlmd.core import plans
 from vlmd.core.errors import WorkerError
+from vlmd.core.families import Trained, trained_on
 from vlmd.core.figures import Figures, FrameSize
 from vlmd.core.plans import Parts, Shape
 
@@ -27,33 +27,6 @@ CPU_PARAMETERS = 600_000_000
 """A larger model answers too slowly on a CPU to be proposed."""
 _BF16_FROM = 80
 """Compute capability of Ampere; Turing and older compute in float16."""
-
-
-class Trained(IntEnum):
-    """What pictures a family learnt from."""
-
-    SINGLE = 0
-    SEVERAL = 1
-    VIDEO = 2
-
-    @property
-    def words(self) -> str:
-        return ("a picture", "pictures", "videos")[self]
-
-
-TRAINED = {
-    "Gemma3nForConditionalGeneration": Trained.SEVERAL,
-    "Idefics2ForConditionalGeneration": Trained.SEVERAL,
-    "Idefics3ForConditionalGeneration": Trained.SEVERAL,
-    "InstructBlipForConditionalGeneration": Trained.SINGLE,
-    "InternVLForConditionalGeneration": Trained.VIDEO,
-    "LlavaNextForConditionalGeneration": Trained.SINGLE,
-    "Phi3VForCausalLM": Trained.SEVERAL,
-    "Qwen2_5_VLForConditionalGeneration": Trained.VIDEO,
-    "Qwen3VLForConditionalGeneration": Trained.VIDEO,
-    "SmolVLMForConditionalGeneration": Trained.VIDEO,
-}
-"""As their authors say; a family that is not here counts as `SINGLE`."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +63,7 @@ class Proposal:
 
     @property
     def trained(self) -> Trained:
-        return TRAINED.get(self.figures.architecture, Trained.SINGLE)
+        return trained_on(self.figures.architecture)
 
     @property
     def window_tokens(self) -> int:
