@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from tests import hub as hubs
 from tests.models.checkpoints import shared_checkpoint, shared_folder
@@ -123,6 +125,27 @@ def test_from_nothing_to_five_answers_and_again_from_where_it_was(home: Home, hu
     for words in ("lies here already", "passed its checks before", "vlmd try soccer VIDEO", "\n    vlmd run\n"):
         assert words in ran.stdout, ran.stdout
     assert "is there already; going on with its pipeline soccer" in ran.stderr
+
+
+def test_a_model_that_does_not_pass_its_checks_is_told_and_tried_all_the_same(
+    home: Home, hub: hubs.Hub, film: Path, tmp_path: Path
+) -> None:
+    blind = tmp_path / "blind"
+    for name, content in hub.repositories[SMALL].commits[hub.repositories[SMALL].branches["main"]].items():
+        (blind / name).parent.mkdir(parents=True, exist_ok=True)
+        (blind / name).write_bytes(content)
+    weights = load_file(blind / "model.safetensors")
+    (projection,) = [name for name in weights if name.startswith("model.connector")]
+    weights[projection] = np.zeros_like(weights[projection])
+    save_file(weights, blind / "model.safetensors", metadata={"format": "pt"})
+    hub.add("someone/blind", hubs.files_of(blind))
+    model = ["--model", "someone/blind", "--video", str(film)]
+    ran = home.vlmd(*QUICK, "init", "--yes", "--json", *model, HF_ENDPOINT=hub.address)
+    assert ran.returncode == 1
+    assert "blind did not pass its checks (sees pictures)" in ran.stderr.splitlines()[-1]
+    said = json.loads(ran.stdout)
+    assert [check["name"] for check in said["verified"]["checks"] if not check["ok"]] == ["sees pictures"]
+    assert len(said["answers"]) == 5
 
 
 def test_what_a_machine_without_a_gpu_is_told(home: Home) -> None:

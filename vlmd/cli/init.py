@@ -95,7 +95,8 @@ class Init:
         if self._options.as_json:
             print_json(self._said)
         if entry is not None and not entry.ok:
-            raise VlmdError(f"{name} did not pass its checks, see above: try another precision, or fetch it again")
+            failed = ", ".join(check.name for check in entry.checks if not check.ok)
+            raise VlmdError(f"{name} did not pass its checks ({failed}): try another precision, or another model")
 
     # --- steps ------------------------------------------------------------------------------------------------
 

@@ -282,7 +282,7 @@ class Settings(Section):
 
 
 _HOW_TO_CHOOSE = """\
-no {missing} is configured. vlmd does not choose a model for you: add both to {where}, for example
+no {missing} is configured. `vlmd init` proposes a model that fits, and writes both; or add them to {where}, for example
 
     [models.idefics3]
     hub = "HuggingFaceM4/Idefics3-8B-Llama3"
