@@ -138,7 +138,7 @@ def test_ignored_entries_are_told(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_auto_takes_every_gpu(probe: Probe) -> None:
-    assert probe()["devices"] == [
+    assert probe(CAPABILITY="75")["devices"] == [
         {
             "name": f"cuda:{n}",
             "kind": "cuda",
@@ -146,6 +146,7 @@ def test_auto_takes_every_gpu(probe: Probe) -> None:
             "index": n,
             "uuid": stub_uuid(n),
             "memory_total": 24 << 30,
+            "capability": 75,
             "environment": {"CUDA_VISIBLE_DEVICES": stub_uuid(n), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
         }
         for n in range(2)
