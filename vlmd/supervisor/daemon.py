@@ -15,7 +15,7 @@ from vlmd.supervisor.api.server import Api
 from vlmd.supervisor.devices.discovery import discover
 from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.folders import make_folders
-from vlmd.supervisor.models import model_specs
+from vlmd.supervisor.models import model_specs, usable
 from vlmd.supervisor.notify import Heartbeat, Manager
 from vlmd.supervisor.parts import Parts, wire
 from vlmd.supervisor.process import python
@@ -54,7 +54,7 @@ class Daemon:
         try:
             nvml = Nvml()
             devices = await discover(settings.devices, os.environ, nvml)
-            models = await asyncio.to_thread(model_specs, settings)
+            models = usable(await asyncio.to_thread(model_specs, settings))
             parts = wire(self._live, store, models, devices, nvml, self._worker_command, self._manager.reloading)
             await _recover(parts)
             await self._serve(parts)

@@ -7,7 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from vlmd.config import ModelSettings, Settings
-from vlmd.core.errors import ConfigError
+from vlmd.core.errors import Code, ConfigError
+from vlmd.core.faults import Fault, failure_of
 from vlmd.core.memory import Stored, weight_bytes
 from vlmd.core.messages import ModelSpec
 from vlmd.supervisor.figures import shape
@@ -17,6 +18,7 @@ from vlmd.weights import (
     NoCheckpoint,
     NotFetched,
     folder_of,
+    no_checkpoint,
     read_checkpoint,
     revision_of,
     stored,
@@ -25,20 +27,61 @@ from vlmd.weights import (
 logger = logging.getLogger("vlmd.models")
 
 
+class Absent(ConfigError):
+    """There is nothing to load where a model should be."""
+
+    def __init__(self, where: str, fault: Fault) -> None:
+        super().__init__([f"{where}: {fault}"])
+        self.failure = failure_of(where, [fault])
+
+
 def model_specs(settings: Settings, known: Collection[str] = ()) -> dict[str, ModelSpec]:
-    """Every model a pipeline uses, but for those that are known; reads their files."""
+    """Every model a pipeline uses, but for those that are known; reads their files. Some may be `absent`."""
     used = {pipeline.model for pipeline in settings.pipelines.values()}
-    return {name: model_spec(name, settings) for name in settings.models if name in used and name not in known}
+    return {name: _spec_or_absent(name, settings) for name in settings.models if name in used and name not in known}
+
+
+def usable(specs: dict[str, ModelSpec]) -> dict[str, ModelSpec]:
+    """The same: jobs for those that are absent wait. Raises `ConfigError` where all are."""
+    absent = _absent(specs)
+    if absent and len(absent) == len(specs):
+        raise ConfigError(absent)
+    for sentence in absent:
+        logger.error("%s; until then its jobs wait", sentence)
+    return specs
+
+
+def complete(specs: dict[str, ModelSpec]) -> dict[str, ModelSpec]:
+    """The same. Raises `ConfigError` where one is absent."""
+    if absent := _absent(specs):
+        raise ConfigError(absent)
+    return specs
+
+
+def _absent(specs: dict[str, ModelSpec]) -> list[str]:
+    return [f"{spec.absent.reason}; {spec.absent.remedy}" for spec in specs.values() if spec.absent is not None]
+
+
+def _spec_or_absent(name: str, settings: Settings) -> ModelSpec:
+    """What a worker has to know of a model, or why there is nothing that it could load."""
+    try:
+        return model_spec(name, settings)
+    except Absent as error:
+        model = settings.models[name]
+        return ModelSpec(
+            name=name, path=model.origin, revision="", family="", precision=model.precision,
+            max_batch=model.max_batch, threads=settings.devices.threads, absent=error.failure,
+        )  # fmt: skip
 
 
 def model_spec(name: str, settings: Settings) -> ModelSpec:
-    """Everything a worker has to know of a model. Raises `ConfigError` when there is no checkpoint."""
+    """Everything a worker has to know of a model. Raises `Absent` when there is no checkpoint."""
     model = settings.models[name]
     checkpoint = check_model(name, model, settings.paths.models)
     return ModelSpec(
         name=name,
         path=str(checkpoint.folder),
-        revision=revision_of(checkpoint.folder, settings.paths.state / "model-digests.json"),
+        revision=_revision(checkpoint.folder, settings, model.adapter),
         family=checkpoint.architecture,
         precision=model.precision,
         max_batch=model.max_batch,
@@ -52,13 +95,22 @@ def model_spec(name: str, settings: Settings) -> ModelSpec:
 
 
 def check_model(name: str, model: ModelSettings, models: Path) -> Checkpoint:
-    """The checkpoint of a configured model; reads next to nothing. Raises `ConfigError` where there is none."""
+    """The checkpoint of a configured model; reads next to nothing. Raises `Absent` where there is none."""
     try:
         return read_checkpoint(folder_of(model, models))
     except NotFetched as error:
-        raise ConfigError([f"models.{name}.hub: {error}; run `vlmd models fetch {name}`"]) from error
+        fault = Fault(Code.MODEL_MISSING, str(error), f"run `vlmd models fetch {name}`")
+        raise Absent(f"models.{name}.hub", fault) from error
     except NoCheckpoint as error:
-        raise ConfigError([f"models.{name}.{'hub' if model.hub else 'path'}: {error}"]) from error
+        raise Absent(f"models.{name}.{'hub' if model.hub else 'path'}", no_checkpoint(error)) from error
+
+
+def _revision(folder: Path, settings: Settings, adapter: Path | None) -> str:
+    try:
+        return revision_of(folder, settings.paths.state / "model-digests.json", adapter)
+    except OSError as error:
+        found = f"{error.filename} cannot be read ({error.strerror})"
+        raise Absent(str(folder), Fault(Code.MODEL_MISSING, found, "let the daemon's user read it")) from error
 
 
 def _stored(checkpoint: Checkpoint) -> dict[str, Stored]:

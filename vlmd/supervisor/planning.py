@@ -109,6 +109,8 @@ class Planner:
                 reason = f"pipeline {job.pipeline} is not configured any more"
                 await self._store.write(jobs.fail, job.id, Failure(Code.UNKNOWN_PIPELINE, reason), now_ms())
                 changed.append(job.id)
+            elif self._absent(job.pipeline):
+                continue  # what it asks is not known before the model's files are there (again)
             elif job.state in ("waiting", "queued", "running") and self._asks_otherwise(job, recipe):
                 logger.info("what is asked of it has changed; planned again", extra=about(job=job.id))
                 await self._store.write(jobs.replan, job.id, now_ms())
@@ -117,6 +119,9 @@ class Planner:
 
     async def run(self) -> None:
         await self._pool.run()
+
+    def _absent(self, pipeline: str) -> bool:
+        return self._models[self._settings.pipelines[pipeline].model].absent is not None
 
     def _asks_otherwise(self, job: jobs.UnfinishedJob, recipe: Recipe) -> bool:
         plan = self._settings.pipelines[job.pipeline].window.plan()

@@ -16,7 +16,7 @@ from vlmd.core.messages import ModelSpec
 from vlmd.inbox import Inbox
 from vlmd.supervisor.fleet.fleet import Fleet
 from vlmd.supervisor.folders import make_folders
-from vlmd.supervisor.models import model_specs
+from vlmd.supervisor.models import complete, model_specs
 from vlmd.supervisor.planning import Planner
 
 logger = logging.getLogger("vlmd.reload")
@@ -86,6 +86,16 @@ class Reloading:
             logger.info(sentence)
         return reloaded
 
+    async def models_again(self) -> None:
+        """Look again at the files of models that could not be loaded: they may have been repaired, or put there."""
+        async with self._one_at_a_time:
+            known = self._models.keys() - self._fleet.unloadable().keys()
+            fresh = await asyncio.to_thread(model_specs, self._live.now, known)
+            self._models.update(fresh)
+            for job in await self._planner.adopt():
+                self._fleet.cancel(job)
+            self._changed()
+
     async def _reload(self) -> Reloaded:
         new = await asyncio.to_thread(self._live.read_again)
         found = changes(self._live.now, new, self._models.keys())
@@ -109,4 +119,4 @@ class Reloading:
 def _prepare(settings: Settings, known: list[str]) -> dict[str, ModelSpec]:
     """Whatever may go wrong, before anything is changed: folders, and the files of models not used before."""
     make_folders(settings)
-    return model_specs(settings, known)
+    return complete(model_specs(settings, known))

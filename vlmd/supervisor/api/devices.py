@@ -32,6 +32,7 @@ class _Devices:
     def __init__(self, parts: Parts) -> None:
         self._fleet = parts.fleet
         self._health = parts.gpu_health
+        self._reloading = parts.reloading
 
     async def pause(self, request: Request) -> Response:
         return _states(await self._fleet.pause(await _chosen(request), drain=False))
@@ -40,7 +41,9 @@ class _Devices:
         return _states(await self._fleet.pause(await _chosen(request), drain=True))
 
     async def resume(self, request: Request) -> Response:
-        slots = await self._fleet.resume(await _chosen(request))
+        chosen = await _chosen(request)
+        await self._reloading.models_again()
+        slots = await self._fleet.resume(chosen)
         for slot in slots:
             self._health.forget(slot.name)
         return _states(slots)

@@ -63,7 +63,7 @@ class Fleet:
         self._verified = verified
         self.rate = Rate()
         self.checkpoints = Checkpoints(store, self._committed, limits.window_failures)
-        first = models[next(iter(settings.pipelines.values())).model]
+        first = _first(settings, models)
         self.slots = [
             Slot(
                 device=device,
@@ -86,7 +86,7 @@ class Fleet:
         self._first = first.name
         self._choice = Choice(models, self.slots)
         self._giver = Giver(limits, store, models, self.slots)
-        self._refuse_too_large()
+        self._refuse_hopeless()
 
     def reload(self, limits: LimitSettings) -> None:
         """Other limits count from now on; how often a start may fail stays as it was."""
@@ -94,12 +94,14 @@ class Fleet:
         self.checkpoints.failure_limit = limits.window_failures
         for slot in self.slots:
             slot.patience.limit(limits.load_seconds, limits.progress_seconds)
-        self._refuse_too_large()
+        self._refuse_hopeless()
 
-    def _refuse_too_large(self) -> None:
-        """Models that take more devices than there are: for them nothing needs to be tried."""
+    def _refuse_hopeless(self) -> None:
+        """Models whose files are not there, or that take more devices than there are: nothing needs to be tried."""
+        absent = {name: model.absent for name, model in self._models.items() if model.absent is not None}
         for slot in self.slots:
             slot.refused.update(too_few(self._models, self.slots))
+            slot.refused.update(absent)
 
     async def run(self) -> None:
         """Until every worker is stopped. Raises `NoWorkers` when all are parked."""
@@ -149,7 +151,8 @@ class Fleet:
         await self._store.write_now(stored_devices.resume, [slot.device.key for slot in slots])
         for slot in slots:
             slot.resume()
-        self._refuse_too_large()
+            slot.model = self._models[slot.model.name] if slot.worker is None else slot.model
+        self._refuse_hopeless()
         self.wake()
         return slots
 
@@ -260,3 +263,9 @@ class Fleet:
                 if any(delivery.worker == slot.name for delivery in accepted):
                     slot.restarts.answered()
             self._changed()
+
+
+def _first(settings: Settings, models: Mapping[str, ModelSpec]) -> ModelSpec:
+    """What devices load before there is any work: the model of the first pipeline whose model is there."""
+    specs = [models[pipeline.model] for pipeline in settings.pipelines.values()]
+    return next((spec for spec in specs if spec.absent is None), specs[0])
