@@ -1,4 +1,4 @@
-"""What a device and the installed packages cannot do of what a model is configured for. Pure; doctor and worker ask it."""
+"""What a device, or the installed packages, cannot do of what a model is configured for. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def missing_packages(wishes: Wishes, installed: Collection[str]) -> Iterator[Fau
     """What has to be installed for it; `installed` are modules of `PACKAGES`."""
     if wishes.precision in ("nf4", "int8") and "bitsandbytes" not in installed:
         found = f'precision = "{wishes.precision}" needs the package bitsandbytes, which is not installed'
-        yield Fault(Code.INCOMPATIBLE_VERSION, found, f'install it, or set its precision to "bf16" or "fp16"')
+        yield Fault(Code.INCOMPATIBLE_VERSION, found, 'install it, or set its precision to "bf16" or "fp16"')
     if wishes.adapter and "peft" not in installed:
         found = "an adapter needs the package peft, which is not installed"
         yield Fault(Code.INCOMPATIBLE_VERSION, found, "install vlmd[adapters]")

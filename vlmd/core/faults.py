@@ -27,4 +27,5 @@ def failure_of(where: str, faults: Sequence[Fault]) -> Failure:
     code = faults[0].code
     remedies = "; ".join(dict.fromkeys(fault.remedy for fault in faults))
     after = "restart vlmd" if code in _CHANGED else "`vlmd resume`"
-    return Failure(code, f"{where}: {'; '.join(fault.found for fault in faults)}", f"{remedies}, then {after}")
+    found = "; ".join(fault.found for fault in faults)
+    return Failure(code, found if found.startswith(where) else f"{where}: {found}", f"{remedies}, then {after}")

@@ -19,6 +19,7 @@ from vlmd.weights import (
     NotFetched,
     folder_of,
     no_checkpoint,
+    not_fetched,
     read_checkpoint,
     revision_of,
     stored,
@@ -30,8 +31,8 @@ logger = logging.getLogger("vlmd.models")
 class Absent(ConfigError):
     """There is nothing to load where a model should be."""
 
-    def __init__(self, where: str, fault: Fault) -> None:
-        super().__init__([f"{where}: {fault}"])
+    def __init__(self, key: str, where: str, fault: Fault) -> None:
+        super().__init__([f"{key}: {fault}"])
         self.failure = failure_of(where, [fault])
 
 
@@ -81,7 +82,7 @@ def model_spec(name: str, settings: Settings) -> ModelSpec:
     return ModelSpec(
         name=name,
         path=str(checkpoint.folder),
-        revision=_revision(checkpoint.folder, settings, model.adapter),
+        revision=_revision(name, checkpoint.folder, settings),
         family=checkpoint.architecture,
         precision=model.precision,
         max_batch=model.max_batch,
@@ -96,21 +97,24 @@ def model_spec(name: str, settings: Settings) -> ModelSpec:
 
 def check_model(name: str, model: ModelSettings, models: Path) -> Checkpoint:
     """The checkpoint of a configured model; reads next to nothing. Raises `Absent` where there is none."""
+    key = f"models.{name}.{'hub' if model.hub else 'path'}"
     try:
-        return read_checkpoint(folder_of(model, models))
+        folder = folder_of(model, models)
+        return read_checkpoint(folder)
     except NotFetched as error:
-        fault = Fault(Code.MODEL_MISSING, str(error), f"run `vlmd models fetch {name}`")
-        raise Absent(f"models.{name}.hub", fault) from error
+        raise Absent(key, model.hub or "", not_fetched(name, error)) from error
     except NoCheckpoint as error:
-        raise Absent(f"models.{name}.{'hub' if model.hub else 'path'}", no_checkpoint(error)) from error
+        raise Absent(key, str(folder), no_checkpoint(error)) from error
 
 
-def _revision(folder: Path, settings: Settings, adapter: Path | None) -> str:
+def _revision(name: str, folder: Path, settings: Settings) -> str:
     try:
-        return revision_of(folder, settings.paths.state / "model-digests.json", adapter)
+        return revision_of(folder, settings.paths.state / "model-digests.json", settings.models[name].adapter)
     except OSError as error:
         found = f"{error.filename} cannot be read ({error.strerror})"
-        raise Absent(str(folder), Fault(Code.MODEL_MISSING, found, "let the daemon's user read it")) from error
+        raise Absent(
+            f"models.{name}", str(folder), Fault(Code.MODEL_MISSING, found, "let the daemon's user read it")
+        ) from error
 
 
 def _stored(checkpoint: Checkpoint) -> dict[str, Stored]:

@@ -13,7 +13,7 @@ revision     a digest of a checkpoint's files
 from vlmd.weights.checkpoint import Checkpoint, NoCheckpoint, read_checkpoint
 from vlmd.weights.headers import BadWeights, Tensor, stored
 from vlmd.weights.installed import installed
-from vlmd.weights.judging import faults_of, no_checkpoint
+from vlmd.weights.judging import faults_of, no_checkpoint, not_fetched
 from vlmd.weights.places import NotFetched, demo_folder, folder_of
 from vlmd.weights.revision import revision_of
 
@@ -28,6 +28,7 @@ __all__ = [
     "folder_of",
     "installed",
     "no_checkpoint",
+    "not_fetched",
     "read_checkpoint",
     "revision_of",
     "stored",

@@ -18,6 +18,7 @@ from vlmd.weights.adapters import faults_of_adapter
 from vlmd.weights.beside import AGAIN, faults_beside
 from vlmd.weights.checkpoint import PICKLES, Checkpoint, NoCheckpoint, architecture_in, read_checkpoint, weights_among
 from vlmd.weights.headers import BadWeights
+from vlmd.weights.places import NotFetched
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
 PROCESSORS = ("processor_config.json", "preprocessor_config.json")
@@ -45,6 +46,11 @@ def no_checkpoint(error: NoCheckpoint) -> Fault:
     """There is nothing that could be judged."""
     remedy = "name the folder that holds config.json and *.safetensors, as downloaded"
     return Fault(Code.MODEL_MISSING, str(error), remedy)
+
+
+def not_fetched(name: str, error: NotFetched) -> Fault:
+    """The model `name` is to be fetched from the hub, and was not."""
+    return Fault(Code.MODEL_MISSING, str(error), f"run `vlmd models fetch {name}`")
 
 
 def faults_in_listing(name: str, names: Collection[str], config: Any, again: str = AGAIN) -> Iterator[Fault]:

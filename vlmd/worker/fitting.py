@@ -1,0 +1,41 @@
+"""Whether checkpoints would load, for `vlmd doctor`: `python -m vlmd.worker.fitting FD PATH…`.
+
+Everything that loading does is done but reading the weights: their names and shapes are compared with the model's,
+on torch's meta device.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import torch
+import transformers
+
+from vlmd.core.errors import WorkerError
+from vlmd.worker import models
+from vlmd.worker.load_failures import load_explained
+from vlmd.worker.loading import Checkpoint, architecture
+
+
+def said_of(path: str) -> dict[str, str] | None:
+    """Why it cannot be loaded, and what helps; None where it can, as far as that is seen without its weights."""
+    checkpoint = Checkpoint(path=path, precision="bf16", dtype=torch.bfloat16, device="meta", attention="sdpa")
+    try:
+        load_explained(models.family(architecture(path)), checkpoint, lambda stage: None)
+    except WorkerError as error:
+        return {"reason": error.failure.reason, "remedy": error.failure.remedy}
+    return None
+
+
+def main(fd: int, paths: list[str]) -> None:
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    said: dict[str, Any] = {path: said_of(path) for path in paths}
+    with open(fd, "w", encoding="utf-8") as pipe:
+        json.dump(said, pipe)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:])
