@@ -22,6 +22,8 @@ from vlmd.worker.load_failures import written_by_newer
 FLOATS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 QUANTIZED = ("nf4", "int8")
 _NAMED = 3
+_COUNTED = ("position_ids", "inv_freq")
+"""Buffers that old checkpoints hold; they follow from config.json."""
 _TEMPLATE = "put the chat template of the checkpoint that it was made from beside its weights, then `vlmd resume`"
 
 
@@ -131,7 +133,7 @@ def _attention(checkpoint: Checkpoint) -> str | None:
 def _refuse_misfits(path: str, report: dict[str, Any]) -> None:
     """A weight that is missing, left over or misshapen means another model than the checkpoint says."""
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
-        if keys := sorted(str(key) for key in report.get(kind) or ()):
+        if keys := sorted(key for key in map(str, report.get(kind) or ()) if not key.endswith(_COUNTED)):
             more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
             found = (
                 f"its weights are not those of its config.json: {kind.replace('_', ' ')}: {', '.join(keys[:_NAMED])}"
