@@ -9,7 +9,7 @@ import torch
 
 from tests.models.bad import DEMO, IN_FILES, LAYER, NOT_IN_FILES, Bad, adapter, copy_of_demo, edit, weights
 from vlmd.config import ModelSettings
-from vlmd.core.errors import OF_THE_MODEL, Failure, WorkerError
+from vlmd.core.errors import OF_THE_MODEL, Code, Failure, WorkerError
 from vlmd.core.messages import LoadModel, ModelSpec
 from vlmd.doctor.models import judged
 from vlmd.weights import faults_of, revision_of
@@ -74,7 +74,7 @@ def test_what_is_no_fault(tmp_path: Path) -> None:
     adapter()(folder)
     laid_over = tmp_path / "adapter"
     assert faults_of(folder, adapter=laid_over) == []
-    assert said_of(str(folder)) is None
+    assert said_of(str(folder), str(laid_over)) is None
     engine = load_engine(
         LoadModel(model=spec(folder, adapter=str(laid_over)), device="cpu", called="cpu:0"), lambda stage: None
     )
@@ -99,3 +99,19 @@ def test_another_adapter_is_another_model(tmp_path: Path) -> None:
     (laid_over / "README.md").write_text("says nothing about answers")
     assert revision_of(folder, cache, laid_over) == seen[3]
     assert len(set(seen)) == 4, LAYER
+
+
+@pytest.mark.parametrize(
+    ("module", "into", "told"),
+    [
+        ("model.connector.modality_projection.proj", 7, "mismatched keys: "),
+        ("model.connector.nothing", 7, "Target modules {'model.connector.nothing'} not found"),
+    ],
+)
+def test_an_adapter_that_its_files_say_nothing_against(module: str, into: int, told: str, tmp_path: Path) -> None:
+    folder, laid_over = copy_of_demo(tmp_path / "model"), str(tmp_path / "adapter")
+    adapter(module, into)(folder)
+    assert faults_of(folder, adapter=Path(laid_over)) == []
+    failure = refusal(spec(folder, adapter=laid_over))
+    assert (failure.code, told in failure.reason) == (Code.INCOMPATIBLE_VERSION, True), failure
+    assert said_of(str(folder), laid_over) == {"reason": failure.reason, "remedy": failure.remedy}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,7 +39,7 @@ def configured(setting: Setting) -> list[Finding]:
         else:
             findings[name] = judged(f"model {name}", places[name], setting.settings.models[name])
     sound = {name: place for name, place in places.items() if findings[name].level == "ok"}
-    return list({**findings, **_unfitting(sound)}.values())
+    return list({**findings, **_unfitting(setting, sound)}.values())
 
 
 def used(setting: Setting) -> list[str]:
@@ -62,21 +63,25 @@ def judged(check: str, folder: Path, model: ModelSettings) -> Finding:
     return ok(check, f"{folder}: {kind}, {size / 1e9:.1f} GB of weights as {model.precision}")
 
 
-def _unfitting(places: Mapping[str, Path]) -> dict[str, Finding]:
+def _unfitting(setting: Setting, places: Mapping[str, Path]) -> dict[str, Finding]:
     """Of checkpoints whose files are sound those that would not load: weights and processors that do not belong."""
     if not places:
         return {}
-    folders = list(dict.fromkeys(map(str, places.values())))
+    asked = [(str(place), _named(setting.settings.models[name].adapter)) for name, place in places.items()]
     try:
-        said = ask("vlmd.worker.fitting", *folders, seconds=_FITTING_SECONDS)
+        said = ask("vlmd.worker.fitting", json.dumps(asked), seconds=_FITTING_SECONDS)["said"]
     except NoAnswer as error:
         remedy = "see the line for torch; what is wrong with a model is seen when it is loaded, too"
         return {"": warn("models", f"whether their weights fit is not known: {error}", remedy)}
     return {
-        name: fail(f"model {name}", said[str(place)]["reason"], said[str(place)]["remedy"])
-        for name, place in places.items()
-        if said[str(place)] is not None
+        name: fail(f"model {name}", told["reason"], told["remedy"])
+        for name, told in zip(places, said, strict=True)
+        if told is not None
     }
+
+
+def _named(folder: Path | None) -> str | None:
+    return None if folder is None else str(folder)
 
 
 def weights_on(folder: Path, precision: str, total: int, cache: Path) -> int:

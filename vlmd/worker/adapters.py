@@ -15,7 +15,7 @@ from vlmd.core.errors import Code, WorkerError
 def lay_over(model: Any, folder: str) -> None:
     """Load the adapter in `folder`. Raises `WorkerError` unless every one of its weights has its place in `model`."""
     try:
-        report = model.load_adapter(folder)
+        report = model.load_adapter(folder, ignore_mismatched_sizes=True)  # only so that the refusal can name them
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         said = str(error).splitlines()[0] if str(error) else repr(error)
         raise _refused(folder, f"it does not fit this checkpoint: {said}") from error
