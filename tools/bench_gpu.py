@@ -25,7 +25,10 @@ from gpu_kit.real import TINY, write
 PACKAGES = ("torch", "transformers", "bitsandbytes", "accelerate")
 SHORT, LONG = 6, 64
 """Tokens of an answer for a window without an event, and of one with."""
-COLUMNS = ("model", "precision", "batch", "prompt tokens", "new tokens", "s / window", "windows / s", "peak GB")
+COLUMNS = (
+    *("model", "precision", "batch", "prompt tokens", "new tokens"),
+    *("s / window", "windows / s", "peak GB", "planned GB"),
+)
 
 
 def main() -> int:
@@ -71,9 +74,10 @@ def _measure(name: str, folder: Path, options: argparse.Namespace) -> list[dict[
 
 
 def _line(name: str, precision: str, row: Row) -> str:
-    speed = (f"{row.seconds_per_window:.3f}", f"{row.windows_per_second:.2f}", f"{row.peak_bytes / 1e9:.2f}")
+    speed = (f"{row.seconds_per_window:.3f}", f"{row.windows_per_second:.2f}")
+    memory = (f"{row.peak_bytes / 1e9:.2f}", f"{row.planned_bytes / 1e9:.2f}")
     counts = (str(row.batch), str(row.prompt_tokens), str(row.new_tokens))
-    return f"| {' | '.join((name, precision, *counts, *speed))} |"
+    return f"| {' | '.join((name, precision, *counts, *speed, *memory))} |"
 
 
 def _options() -> argparse.Namespace:

@@ -109,3 +109,7 @@ def test_what_may_have_been_meant():
     assert catalog.closest("idefics-8b")[0] == "HuggingFaceM4/idefics2-8b"
     assert catalog.closest("mine", ["mine2"]) == ["mine2"]
     assert catalog.closest("completely different") == []
+
+
+def test_every_model_that_was_looked_at_is_in_the_catalog():
+    assert set(RESEARCHED) <= set(catalog.listed())

@@ -86,6 +86,22 @@ def test_a_folder(config):
     assert (said["source"], said["parameters"]) == ("as its folder says", 1_830_656)
 
 
+def test_a_model_of_the_hub_as_it_was_fetched_else_as_in_the_catalog(config, tmp_path):
+    text = config.read_text().replace("[paths]", f'[paths]\nmodels = "{tmp_path}/models"')
+    config.write_text(text + f'[models.two]\nhub = "{NAME}"\n[models.none]\nhub = "a/b"\n')
+    said = told(config, "two", "--gpu", "24")
+    assert said["source"] == f"not fetched yet; as {NAME} in the catalog of vlmd"
+    assert "run `vlmd models fetch none`" in str(plan(config, "none").exception)
+    folder = tmp_path / "models" / NAME.replace("/", "--") / ("a" * 40)
+    folder.mkdir(parents=True)
+    for path in catalog.folders()[NAME].iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    record = {"hub": NAME, "commit": "a" * 40, "revisions": ["main"], "fetched": "2026", "files": {}}
+    (folder / "vlmd.json").write_text(json.dumps(record))
+    assert told(config, "two", "--gpu", "24")["source"] == "named in config.toml"
+    assert told(config, "idefics2-8b", "--gpu", "24")["source"] == "as it was fetched"
+
+
 def test_tables_fit_eighty_columns(config):
     shown = plan(config, NAME, "--gpu", "24", "--gpu", "12").stdout
     lines = shown.splitlines()

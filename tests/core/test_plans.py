@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlmd.core import plans
@@ -76,6 +76,7 @@ def test_figures_that_were_reckoned_by_hand():
     assert parts.total == parts.weights + parts.kv + parts.activations + parts.context
 
 
+@settings(deadline=None)
 @given(figures(), shapes, precisions, st.integers(1, 64))
 def test_more_takes_more(one: Figures, shape: Shape, precision: str, batch: int):
     size = one.sizes[0]
@@ -88,6 +89,7 @@ def test_more_takes_more(one: Figures, shape: Shape, precision: str, batch: int)
     assert more.kv >= parts.kv
 
 
+@settings(deadline=None)
 @given(figures())
 def test_fewer_bits_take_less(one: Figures):
     order = [plans.weights(one, precision) for precision in ("nf4", "bf16", "fp32")]
@@ -95,6 +97,7 @@ def test_fewer_bits_take_less(one: Figures):
     assert plans.weights(one, "nf4") <= plans.weights(one, "int8")
 
 
+@settings(deadline=None)
 @given(figures(), shapes, precisions, st.integers(0, 10**12), st.booleans(), st.floats(0.1, 10))
 def test_the_largest_batch_fits_and_one_more_does_not(
     one: Figures, shape: Shape, precision: str, free: int, loaded: bool, correction: float
@@ -110,6 +113,7 @@ def test_the_largest_batch_fits_and_one_more_does_not(
     assert batch == 100 or takes(batch + 1) > free
 
 
+@settings(deadline=None)
 @given(figures(), shapes)
 def test_a_chosen_size_fits_the_context_whatever_the_pictures_shape(one: Figures, shape: Shape):
     try:
@@ -124,6 +128,7 @@ def test_a_chosen_size_fits_the_context_whatever_the_pictures_shape(one: Figures
     assert most is None or most >= shape.frames
 
 
+@settings(deadline=None)
 @given(figures(), shapes, st.integers(1, 200))
 def test_auto_is_the_fast_float_exactly_where_a_window_fits(one: Figures, shape: Shape, gib: int):
     chosen = plans.automatic(one, shape, gib * GIB, "fp16")

@@ -40,6 +40,8 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     """Bytes of the body after which the connection is closed."""
+    page: bool = False
+    """A page of something on the way comes instead."""
     wrong: bool = False
     """The body has another byte."""
 
@@ -108,6 +110,8 @@ class Hub:
         fault = self._fault(f"{server}:{asked.path}")
         if fault and fault.status:
             _head(request, fault.status, {"content-length": "0", **fault.headers})
+        elif fault and fault.page:
+            self._send(request, Asked(server, asked.path, None, None), b"<html>log in</html>", {}, None)
         elif moved := next((old for old in self.renamed if f"/{old}/" in asked.path), None):
             _head(request, 307, {"location": request.path.replace(moved, self.renamed[moved]), "content-length": "0"})
         elif server == "cdn":

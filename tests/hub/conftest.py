@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ class Machine:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "VLMD_"))}
         environ = kept | {"HF_ENDPOINT": self.hub.address, "NO_PROXY": "127.0.0.1"} | environment
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, cwd=ROOT, env=environ, **pipes)
+        return subprocess.Popen(command, cwd=ROOT, env=environ, preexec_fn=_interruptible, **pipes)
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, **environment)
@@ -91,6 +92,11 @@ class Machine:
         assert done.returncode == 0, done.stderr
         models: list[dict[str, Any]] = json.loads(done.stdout)["models"]
         return models
+
+
+def _interruptible() -> None:
+    """Also where the tests themselves run in a shell's background, which ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -165,6 +165,13 @@ def test_a_part_that_was_damaged_here_is_loaded_anew(machine: Machine) -> None:
     assert (machine.fetch() / WEIGHTS).read_bytes() == (demo_folder() / WEIGHTS).read_bytes()
 
 
+def test_what_has_arrived_is_not_given_up_for_a_page(machine: Machine) -> None:
+    machine.hub.faults = [Fault("cdn", cut_after=1_000_000), Fault("cdn", page=True)]
+    done = machine.run("models", "fetch", "tiny")
+    assert done.returncode == 0 and "something else came, of 19 bytes" in done.stderr
+    assert machine.hub.sent("cdn") == (demo_folder() / WEIGHTS).stat().st_size
+
+
 def test_the_token_goes_to_the_hub_alone(machine: Machine, tmp_path: Path) -> None:
     machine.hub.repositories[NAME].gated = True
     told = machine.refused("fetch", "tiny")

@@ -98,6 +98,14 @@ def test_beams_find_in_a_batch_what_they_find_alone(engine, questions):
     assert len({reply.text for reply in alone}) > 1, "the control must differ"
 
 
+def test_what_is_drawn_in_a_batch_is_drawn_alone(engine, questions):
+    drawn = [generated(asked, temperature=1.0, top_p=0.9) for asked in questions]
+    together = [reply.text for reply in answers(engine, drawn)]
+    assert together == [answers(engine, [again(asked)])[0].text for asked in drawn]
+    seeded = [generated(asked, temperature=1.0, top_p=0.9, seed=1) for asked in questions]
+    assert together != [reply.text for reply in answers(engine, seeded)], "the control must differ"
+
+
 @torch.inference_mode()
 def test_a_frame_takes_the_tokens_that_were_promised(engine):
     family = engine._family

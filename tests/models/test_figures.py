@@ -38,7 +38,7 @@ def test_quantized_weights_take_what_was_planned(checkpoint, precision):
 
 def test_the_cache_takes_what_was_planned(checkpoint):
     """Keys and values of every layer, for one token more."""
-    figures, model = figures_of(str(checkpoint)), load(checkpoint)._family.model
+    figures, model = figures_of(str(checkpoint)), load(checkpoint)._family.generator
     ids = torch.arange(7)[None]
     with torch.inference_mode():
         cache = model(input_ids=ids, use_cache=True).past_key_values

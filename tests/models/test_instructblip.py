@@ -153,10 +153,33 @@ def test_rows_with_and_without_frames_share_a_batch(family):
         torch.testing.assert_close(together[row], first_logits(family, [one])[0], atol=1e-4, rtol=1e-4)
 
 
-def test_an_old_revision_without_an_image_token_is_refused(tmp_path, tmp_path_factory):
+@pytest.mark.parametrize(("index", "said"), [(None, "no image_token_index"), (512, "none of the model's tokens")])
+def test_a_revision_without_a_usable_image_token_is_refused(tmp_path, tmp_path_factory, index, said):
     folder = shutil.copytree(shared_checkpoint(shared_folder(tmp_path_factory), "instructblip"), tmp_path / "old")
-    config = json.loads((folder / "config.json").read_text())
-    del config["image_token_index"]
+    config = json.loads((folder / "config.json").read_text()) | {"image_token_index": index}
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(WorkerError, match="no image_token_index"):
+    with pytest.raises(WorkerError, match=said):
         load(folder)
+
+
+def test_answers_end_where_the_tokenizer_says(family):
+    """The published configuration of the language model has other numbers, under which no answer would end."""
+    assert family.model.config.text_config.eos_token_id != family.tokenizer.eos_token_id
+    assert family.generator.generation_config.eos_token_id == family.tokenizer.eos_token_id == 2
+
+
+@pytest.fixture
+def padded_with_images(family):
+    """Revisions differ in which number the image token has; padding may have it, too."""
+    usual = family.tokenizer.pad_token
+    yield lambda: setattr(family.tokenizer, "pad_token", family.image_token)
+    family.tokenizer.pad_token = usual
+
+
+@torch.inference_mode()
+def test_a_padding_token_is_no_picture_even_under_the_same_number(family, padded_with_images):
+    rows = [asked(family, 30, "What happens?"), asked(family, 31, PROMPTS[0])]
+    expected = first_logits(family, rows)
+    padded_with_images()
+    assert family.prepare(rows)["input_ids"][0, 0] == family.model.config.image_token_id
+    torch.testing.assert_close(first_logits(family, rows), expected, atol=1e-4, rtol=1e-4)

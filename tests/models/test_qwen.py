@@ -230,6 +230,13 @@ def test_a_small_picture_is_not_enlarged_beyond_what_the_processor_asks():
     assert smart_resize(90, 160, 28, *told.values()) == (84, 168)
 
 
+@pytest.mark.parametrize(("cell", "least", "tokens"), [(28, 3136, 1196), (32, 65536, 880)])
+def test_a_frame_of_720p_is_shown_as_it_is_where_its_size_allows(cell, least, tokens):
+    told = pixel_bounds(1280, 720, bound=16384, cell=cell, least=least)
+    tall, wide = smart_resize(720, 1280, cell, told["shortest_edge"], told["longest_edge"])
+    assert tall * wide == tokens * cell**2
+
+
 @pytest.mark.parametrize(
     ("says", "pixels"),
     [

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.models.checkpoints import load, pictures, question
+from tests.models.checkpoints import load, pictures, question, spec
 from vlmd import catalog
 from vlmd.core import plans
 from vlmd.core.answers import Token
 from vlmd.core.recipe import Recipe
+from vlmd.weights import demo_folder
+from vlmd.worker import engine as engine_module
 from vlmd.worker.questions import Question, Reply
 from vlmd.worker.room import NoMemory, Room
 
@@ -122,6 +124,15 @@ def test_without_figures_or_a_gpu_only_running_out_teaches():
         with pytest.raises(MemoryError), one.watching(asked(8)):
             raise MemoryError
         assert one.most(RECIPE) == 4
+
+
+@pytest.mark.parametrize(("gigabytes", "precision"), [(12, "nf4"), (24, "fp16"), (80, "fp16")])
+def test_auto_is_what_the_whole_memory_of_the_gpus_holds(monkeypatch, gigabytes, precision):
+    monkeypatch.setattr(engine_module, "device_bytes", lambda: gigabytes * GB)
+    asked_of = spec(demo_folder(), "auto")
+    assert engine_module._automatic(FIGURES, asked_of, "cuda:0", "fp16") == precision
+    assert engine_module._automatic(FIGURES, asked_of, "cpu", "fp32") == "fp32"
+    assert engine_module._automatic(None, asked_of, "cuda:0", "fp16") == "fp16", "nobody knows better"
 
 
 def test_an_answer_tells_what_was_planned_and_what_was_taken(tmp_path: Path):

@@ -28,7 +28,7 @@ PUBLISHED = {
 
 @pytest.fixture(scope="module")
 def family(tmp_path_factory: pytest.TempPathFactory) -> SmolVLM:
-    engine = load(shared_checkpoint(shared_folder(tmp_path_factory), "smolvlm"))
+    engine = load(shared_checkpoint(shared_folder(tmp_path_factory), "smolvlm2"))
     assert isinstance(engine._family, SmolVLM)
     return engine._family
 

@@ -117,6 +117,21 @@ def test_out_of_memory_alone_fails_the_window_alone(new_daemon: StartDaemon, fil
     assert len(daemon.stage.diary("loads")) == 1
 
 
+def test_out_of_memory_alone_is_asked_with_coarser_frames_and_counted(new_daemon: StartDaemon, films: Films) -> None:
+    """Once with its neighbours, once alone, and then with fewer tokens a frame."""
+    daemon = new_daemon(script={"faults": {str(AT): {"kind": "oom", "times": 2}}, "coarser": 66})
+    daemon.stage.drop(films["one"].path)
+    daemon.start("--once")
+    assert daemon.wait() == 0, daemon.log
+    (answer,) = daemon.rows("SELECT * FROM answers WHERE degraded")
+    assert answer["start_ms"] == AT
+    (recipe,) = daemon.rows("SELECT body FROM recipes WHERE digest = ?", answer["actual"])
+    assert json.loads(recipe["body"])["frame_tokens"] == 66
+    result = json.loads(result_of(daemon.stage, "one.mp4").read_text())
+    assert (result["coverage"]["answered"], result["coverage"]["degraded"]) == (WINDOWS, 1)
+    assert "tried again with 66 tokens a frame" in daemon.log
+
+
 def test_nan_fails_the_window_and_is_never_an_answer(new_daemon: StartDaemon, films: Films) -> None:
     daemon = run_with(new_daemon, films, {"kind": "nan", "times": 99})
     assert_only_the_faulty_window_failed(daemon, "non-finite")

@@ -26,13 +26,13 @@ OLDER_MS = 11 * 60 * 1000
 def two_models(new_daemon: StartDaemon) -> Callable[..., Daemon]:
     """Pipeline `match` asks model `it`, which is loaded first; pipeline `second` asks model `other`."""
 
-    def make(workers: int = 1, **script: Any) -> Daemon:
+    def make(workers: int = 1, path: str = "model", **script: Any) -> Daemon:
         return new_daemon(
             workers=workers,
             script={"seconds": 0.02, **script},
             command=True,
             **{
-                "models.other": {"path": "model", "max_batch": 4, "frame_edge": 64},
+                "models.other": {"path": path, "max_batch": 4, "frame_edge": 64},
                 "pipelines.second": {"model": "other", "labels": LABELS},
                 "pipelines.second.window": WINDOW,
             },
@@ -170,3 +170,35 @@ def test_a_worker_killed_in_the_middle_of_a_swap_costs_nothing_but_time(
     assert (device(daemon)["swaps"], device(daemon)["deaths"]) == (1, 1)
     assert device(daemon)["swap_seconds"] > 2.0, "the failed start counts"
     assert not daemon.rows("SELECT 1 FROM windows WHERE failures > 0")
+
+
+def test_a_model_that_is_not_here_keeps_only_its_own_jobs_waiting_until_it_comes(
+    two_models: Callable[..., Daemon], films: Films
+) -> None:
+    daemon = two_models(path="later")
+    daemon.stage.drop(films["one"].path, "../second/one.mp4")
+    daemon.stage.drop(films["two"].path)
+    daemon.start()
+    daemon.until(lambda: len(daemon.jobs("done")) == 1, "the other model's job is done")
+    (waiting,) = daemon.jobs("indexing")
+    said = daemon.get(f"/v1/jobs/{waiting['id']}")["waits"]
+    reason = f"{daemon.stage.folder / 'later'} holds no config.json"
+    assert said.startswith(f"its model cannot be loaded: {reason}")
+    assert f"model other: its jobs wait, it cannot be loaded: {reason}" in vlmd(daemon, "status").stdout
+    assert daemon.stop() == 0
+    daemon.start()
+    daemon.until_answering()
+    daemon.post("/v1/reload")
+    assert [job["id"] for job in daemon.jobs("indexing")] == [waiting["id"]], "no start and no reload ends its job"
+    (daemon.stage.folder / "model").rename(daemon.stage.folder / "later")
+    (daemon.stage.folder / "later" / "config.json").read_text()
+    assert vlmd(daemon, "resume").returncode == 0
+    daemon.until(lambda: len(daemon.jobs("done")) == 2, "it is done, too")
+    assert "model other is here now" in daemon.log
+
+
+def test_the_end_of_all_jobs_is_not_waited_for_without_their_model(two_models: Callable[..., Daemon]) -> None:
+    daemon = two_models(path="later")
+    daemon.start("--once")
+    assert daemon.wait() == 78
+    assert "models.other.path: " in daemon.log

@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from vlmd.core.answers import Token
 from vlmd.core.errors import Code, Failure, WorkerError
 from vlmd.core.messages import LoadModel, Ready
@@ -58,7 +60,9 @@ class ScriptedEngine:
         return 1000
 
     def coarser(self, recipe: Recipe) -> Recipe | None:
-        return None
+        """One size below what the family decides, where the script has "coarser" tokens for it."""
+        tokens = self._script.get("coarser")
+        return replace(recipe, frame_tokens=tokens) if tokens and recipe.frame_tokens is None else None
 
     def release(self) -> None:
         """There is nothing to give back."""

@@ -277,3 +277,11 @@ async def test_an_unfinished_job_knows_the_plan_it_was_cut_by(store: Store) -> N
     (job,) = await store.write(jobs.unfinished)
     assert job.plan == jobs.plan_text(plan().sliding)
     assert job.plan != jobs.plan_text(SlidingPlan())
+
+
+async def test_jobs_of_pipelines_that_wait_for_their_model_keep_no_other_from_being_indexed(store: Store) -> None:
+    for number in range(3):
+        await store.write(files.register, new_job(f"{number}.mkv", number, pipeline="waits"), 1)
+    await store.write(files.register, new_job("a.mkv", 9), 1)
+    assert [job.name for job in await store.write(jobs.indexing, ["waits", "other"], 1)] == ["a.mkv"]
+    assert len(await store.write(jobs.indexing)) == 4

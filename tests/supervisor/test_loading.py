@@ -120,6 +120,15 @@ def test_a_job_whose_model_no_device_can_load_is_told_why() -> None:
 )
 def test_only_a_job_with_windows_that_nobody_has_waits(state: str, counts: dict[str, Any], waits: bool) -> None:
     windows = {"total": 10, "leased": 0, "answered": 0, "failed": 0, **counts}
-    job = {"state": state, "model": "smol", "windows": windows}
+    job = {"state": state, "model": "smol", "pipeline": "p", "windows": windows}
     there = slots((SlotState.BUSY, "qwen"))
     assert (with_reason(job, there)["waits"] is not None) == waits  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("state", "waits"), [("indexing", True), ("queued", True), ("done", False)])
+def test_a_job_whose_model_is_not_here_says_so_in_every_state(state: str, waits: bool) -> None:
+    windows = {"total": 0, "leased": 0, "answered": 0, "failed": 0}
+    job = {"state": state, "model": None, "pipeline": "p", "windows": windows}
+    absent = {"p": Failure(Code.MODEL_MISSING, "/m holds no config.json")}
+    said = with_reason(job, slots((SlotState.BUSY, "qwen")), absent)["waits"]  # type: ignore[arg-type]
+    assert (said or "").startswith("its model cannot be loaded: /m holds no config.json; ") == waits

@@ -38,6 +38,8 @@ class Row:
     seconds_per_window: float
     peak_bytes: int
     """Most memory that torch had in use; 0 on a CPU."""
+    planned_bytes: int
+    """What weights and batch were planned to take at the most."""
 
     @property
     def windows_per_second(self) -> float:
@@ -61,7 +63,8 @@ def measured(engine: Engine, batches: list[int], new_tokens: int, device: str, r
             torch.cuda.empty_cache()
             return
         seconds, replies, peak = min(times, key=lambda run: run[0])
-        yield Row(batch, len(replies[0].tokens), replies[0].prompt_tokens, seconds / batch, peak)
+        planned = (engine.ready().memory_planned or 0) + (replies[0].memory_planned or 0)
+        yield Row(batch, len(replies[0].tokens), replies[0].prompt_tokens, seconds / batch, peak, planned)
 
 
 def _run(engine: Engine, batch: int, new_tokens: int, device: str) -> tuple[float, list[Reply], int]:

@@ -18,7 +18,7 @@ MAKERS = {
     "qwen2.5-vl-7b": "qwen:make_2_5_7b",
     "qwen3-vl-4b": "qwen:make_3_4b",
     "qwen3-vl-8b": "qwen:make_3_8b",
-    "smolvlm": "smolvlm:make",
+    "smolvlm2": "smolvlm2:make",
 }
 """Name of a checkpoint → module and function."""
 

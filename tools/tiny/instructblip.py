@@ -14,13 +14,16 @@ QUERIES = 8
 EDGE, PATCH = 56, 14
 
 
+_OF_ANOTHER_LLAMA = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": -1}
+"""As published: not the numbers of the tokenizer beside it."""
+
+
 def make(folder: Path) -> None:
     seeded()
     words = tokenizer(["<image>", "<unk>"], "<s>", "</s>", "[PAD]", adds_begin=True)
-    ids = {token: words.convert_tokens_to_ids(token) for token in ("[PAD]", "<s>", "</s>", "<image>")}
     questions = _qformer_tokenizer()
     config = InstructBlipConfig(
-        image_token_index=ids["<image>"],
+        image_token_index=words.convert_tokens_to_ids("<image>"),
         num_query_tokens=QUERIES,
         tie_word_embeddings=False,
         vision_config={
@@ -35,8 +38,7 @@ def make(folder: Path) -> None:
         text_config={
             "model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
             "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": VOCABULARY,
-            "max_position_embeddings": 2048, "pad_token_id": ids["[PAD]"], "bos_token_id": ids["<s>"],
-            "eos_token_id": ids["</s>"],
+            "max_position_embeddings": 2048, **_OF_ANOTHER_LLAMA,
         },
     )  # fmt: skip
     model = InstructBlipForConditionalGeneration(config)

@@ -27,6 +27,7 @@ from vlmd.supervisor.devices.memory import memory_of
 from vlmd.supervisor.devices.nvml import Nvml, NvmlError
 from vlmd.supervisor.figures import shape
 from vlmd.weights import NotFetched, demo_folder, folder_of
+from vlmd.weights.places import fetched
 
 __all__ = ["plan", "print_catalog"]
 
@@ -99,7 +100,10 @@ def resolve(model: str, settings: Settings) -> Named:
         return Named(model, "as its folder says", Path(model).absolute(), Shape())
     if model == catalog.DEMO:
         return Named(model, "comes with vlmd", demo_folder(), Shape())
-    if (full := catalog.find(model)) is not None:
+    full = catalog.find(model)
+    if (here := fetched(full or model, None, settings.paths.models)) is not None:
+        return Named(here.hub, "as it was fetched", here.folder, Shape())
+    if full is not None:
         return Named(full, "in the catalog of vlmd", catalog.folders()[full], Shape())
     if Path(model).is_dir():
         raise UsageError(f"{shown(model)} holds no config.json; name the folder of a checkpoint")

@@ -36,9 +36,13 @@ def print_plan(said: dict[str, Any]) -> None:
     line(said["architecture"])
     line(f"{billions(said['parameters'])} parameters, {billions(said['quantizable'])} of them can be quantized")
     line(f"a context of {said['context']:,} tokens, {said['cache_bytes_per_token'] / 1024:g} KiB of cache for each")
+    line(
+        f"{said['window']['words']} tokens of prompt, up to {said['window']['new_tokens']} of answer; {_TAKEN} is taken"
+    )
     out.print(_sizes(said))
     if said["problem"]:
         line(Text(said["problem"], "yellow"))
+    line(f"GB for a batch of {said['batch']} (at work: at the most), and the largest batch that fits")
     out.print(_memory(said))
     for card in said["cards"]:
         line(_verdict(said, card))
@@ -97,14 +101,12 @@ def _sizes(said: dict[str, Any]) -> Table:
             f"{size['longest_edge']:,}",
             style=style,
         )
-    table.title = f"{window['words']} tokens of prompt, up to {window['new_tokens']} of answer; {_TAKEN} is taken"
     return table
 
 
 def _memory(said: dict[str, Any]) -> Table:
     columns = ["", "a frame", "weights", "cache", "at work", "CUDA", "total"]
     table = _table(*columns, *(f"batch on\n{_short(card)}" for card in said["cards"]))
-    table.title = f"GB for a batch of {said['batch']} (at work: at the most), and the largest batch"
     taken = [size["frame_tokens"] for size in said["sizes"] if size["taken"]]
     for number, row in enumerate(said["memory"]):
         parts = ("weights", "cache", "activations", "context", "total")
@@ -139,7 +141,7 @@ def _verdict(said: dict[str, Any], card: dict[str, Any]) -> Text:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left", no_wrap=True)
     return table

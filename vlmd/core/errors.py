@@ -152,6 +152,9 @@ class Failure(msgspec.Struct, frozen=True):
     def remedy(self) -> str:
         return self.advice or REMEDY[self.code]
 
+    def __str__(self) -> str:
+        return f"{self.reason}; {self.remedy}"
+
 
 class Problem(msgspec.Struct, frozen=True):
     """Something that keeps part of the daemon waiting: what, why, and what helps."""

@@ -123,8 +123,6 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What its windows are going to ask, at the most."""
     devices: int = 1
     """How many devices one worker takes for it."""
-    absent: Failure | None = None
-    """Why there is nothing to load; then neither revision nor family is known."""
 
 
 class LoadModel(Message, frozen=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import aiosqlite
 import msgspec
 
@@ -52,13 +54,14 @@ class Plan(msgspec.Struct, frozen=True):
     sliding: SlidingPlan
 
 
-async def indexing(db: aiosqlite.Connection, limit: int = 64) -> list[IndexingJob]:
-    """The first jobs to be indexed; there may be tens of thousands."""
+async def indexing(db: aiosqlite.Connection, without: Sequence[str] = (), limit: int = 64) -> list[IndexingJob]:
+    """The first jobs to be indexed, but for those of the pipelines `without`; there may be tens of thousands."""
+    marks = ", ".join("?" for _ in without)
     rows = await every(
         db,
         "SELECT jobs.id AS job_id, pipeline, name, files.* FROM jobs JOIN files ON files.id = file_id"
-        " WHERE jobs.state = 'indexing' ORDER BY priority DESC, jobs.id LIMIT ?",
-        (limit,),
+        f" WHERE jobs.state = 'indexing' AND pipeline NOT IN ({marks}) ORDER BY priority DESC, jobs.id LIMIT ?",
+        (*without, limit),
     )
     return [IndexingJob(row["job_id"], row["pipeline"], row["name"], file_ref(row)) for row in rows]
 

@@ -6,16 +6,17 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from vlmd.clock import now_ms
 from vlmd.config import Live, Settings
+from vlmd.core.errors import ConfigError, Failure
 from vlmd.store import Store, windows
 from vlmd.supervisor.api.server import Api
 from vlmd.supervisor.devices.discovery import discover
 from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.folders import make_folders
-from vlmd.supervisor.models import model_specs, usable
+from vlmd.supervisor.models import present_models, problems_of_models
 from vlmd.supervisor.notify import Heartbeat, Manager
 from vlmd.supervisor.parts import Parts, wire
 from vlmd.supervisor.process import python
@@ -54,8 +55,10 @@ class Daemon:
         try:
             nvml = Nvml()
             devices = await discover(settings.devices, os.environ, nvml)
-            models = usable(await asyncio.to_thread(model_specs, settings))
-            parts = wire(self._live, store, models, devices, nvml, self._worker_command, self._manager.reloading)
+            models, absent = await asyncio.to_thread(present_models, settings)
+            self._tell_absent(models, absent)
+            command, reloading = self._worker_command, self._manager.reloading
+            parts = wire(self._live, store, models, absent, devices, nvml, command, reloading)
             await _recover(parts)
             await self._serve(parts)
         except BaseException:
@@ -63,6 +66,13 @@ class Daemon:
             raise
         await store.close()
         logger.info("stopped")
+
+    def _tell_absent(self, models: Collection[str], absent: Mapping[str, Failure]) -> None:
+        """Some models may be missing; but not all, nor any where the end of all jobs is waited for."""
+        if absent and (self._once or not models):
+            raise ConfigError(problems_of_models(self._live.now) or [str(failure) for failure in absent.values()])
+        for name, failure in absent.items():
+            logger.error("jobs for model %s wait: %s (%s)", name, failure.reason, failure.remedy)
 
     async def _serve(self, parts: Parts) -> None:
         """Run every part until told to stop. A part that fails takes the daemon down: half a daemon helps nobody."""

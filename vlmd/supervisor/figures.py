@@ -85,7 +85,7 @@ class Book:
 
     def _missing(self) -> list[Path]:
         """Folders of which nothing is known, and nobody was asked."""
-        unknown = [model.path for model in self._models.values() if model.absent is None and self.of(model) is None]
+        unknown = [model.path for model in self._models.values() if self.of(model) is None]
         return [Path(path) for path in dict.fromkeys(unknown) if path not in self._asked]
 
     async def _work_out(self, folders: Sequence[Path]) -> None:

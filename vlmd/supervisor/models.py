@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from vlmd.config import ModelSettings, Settings
-from vlmd.core.errors import Code, ConfigError
+from vlmd.core.errors import Code, ConfigError, Failure
 from vlmd.core.faults import Fault, failure_of
 from vlmd.core.memory import Stored, weight_bytes
 from vlmd.core.messages import ModelSpec
@@ -32,47 +32,21 @@ class Absent(ConfigError):
     """There is nothing to load where a model should be."""
 
     def __init__(self, key: str, where: str, fault: Fault) -> None:
+        """`key` is what the configuration calls the place."""
         super().__init__([f"{key}: {fault}"])
         self.failure = failure_of(where, [fault])
 
 
-def model_specs(settings: Settings, known: Collection[str] = ()) -> dict[str, ModelSpec]:
-    """Every model a pipeline uses, but for those that are known; reads their files. Some may be `absent`."""
-    used = {pipeline.model for pipeline in settings.pipelines.values()}
-    return {name: _spec_or_absent(name, settings) for name in settings.models if name in used and name not in known}
-
-
-def usable(specs: dict[str, ModelSpec]) -> dict[str, ModelSpec]:
-    """The same: jobs for those that are absent wait. Raises `ConfigError` where all are."""
-    absent = _absent(specs)
-    if absent and len(absent) == len(specs):
-        raise ConfigError(absent)
-    for sentence in absent:
-        logger.error("%s; until then its jobs wait", sentence)
-    return specs
-
-
-def complete(specs: dict[str, ModelSpec]) -> dict[str, ModelSpec]:
-    """The same. Raises `ConfigError` where one is absent."""
-    if absent := _absent(specs):
-        raise ConfigError(absent)
-    return specs
-
-
-def _absent(specs: dict[str, ModelSpec]) -> list[str]:
-    return [f"{spec.absent.reason}; {spec.absent.remedy}" for spec in specs.values() if spec.absent is not None]
-
-
-def _spec_or_absent(name: str, settings: Settings) -> ModelSpec:
-    """What a worker has to know of a model, or why there is nothing that it could load."""
-    try:
-        return model_spec(name, settings)
-    except Absent as error:
-        model = settings.models[name]
-        return ModelSpec(
-            name=name, path=model.origin, revision="", family="", precision=model.precision,
-            max_batch=model.max_batch, threads=settings.devices.threads, absent=error.failure,
-        )  # fmt: skip
+def present_models(settings: Settings, known: Collection[str] = ()) -> tuple[dict[str, ModelSpec], dict[str, Failure]]:
+    """Every model a pipeline uses, but for those that are known; and of those that are not here, why. Reads files."""
+    specs, absent = {}, {}
+    for name in dict.fromkeys(pipeline.model for pipeline in settings.pipelines.values()):
+        try:
+            if name not in known:
+                specs[name] = model_spec(name, settings)
+        except Absent as error:
+            absent[name] = error.failure
+    return specs, absent
 
 
 def model_spec(name: str, settings: Settings) -> ModelSpec:
@@ -95,6 +69,17 @@ def model_spec(name: str, settings: Settings) -> ModelSpec:
     )
 
 
+def problems_of_models(settings: Settings) -> list[str]:
+    """What of the configuration names no checkpoint, each with its key; reads next to nothing."""
+    problems: list[str] = []
+    for name in dict.fromkeys(pipeline.model for pipeline in settings.pipelines.values()):
+        try:
+            check_model(name, settings.models[name], settings.paths.models)
+        except Absent as error:
+            problems += error.problems
+    return problems
+
+
 def check_model(name: str, model: ModelSettings, models: Path) -> Checkpoint:
     """The checkpoint of a configured model; reads next to nothing. Raises `Absent` where there is none."""
     key = f"models.{name}.{'hub' if model.hub else 'path'}"
@@ -112,9 +97,7 @@ def _revision(name: str, folder: Path, settings: Settings) -> str:
         return revision_of(folder, settings.paths.state / "model-digests.json", settings.models[name].adapter)
     except OSError as error:
         found = f"{error.filename} cannot be read ({error.strerror})"
-        raise Absent(
-            f"models.{name}", str(folder), Fault(Code.MODEL_MISSING, found, "let the daemon's user read it")
-        ) from error
+        raise Absent(f"models.{name}", str(folder), Fault(Code.MODEL_MISSING, found, "let its user read it")) from error
 
 
 def _stored(checkpoint: Checkpoint) -> dict[str, Stored]:

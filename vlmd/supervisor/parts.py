@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from vlmd.config import Live, Settings
-from vlmd.core.errors import Problem
+from vlmd.core.errors import Failure, Problem
 from vlmd.core.messages import ModelSpec
 from vlmd.inbox import Inbox
 from vlmd.store import Store
@@ -47,12 +47,19 @@ class Parts:
     reloading: Reloading
     models: Mapping[str, ModelSpec]
     """What pipelines use, by name."""
+    absent: Mapping[str, Failure]
+    """What they would use and is not here, with the reason."""
     verified: Verified
 
     @property
     def settings(self) -> Settings:
         """As they are now."""
         return self.live.now
+
+    def waiting_pipelines(self) -> dict[str, Failure]:
+        """Those whose model is not here, with the reason."""
+        used = {name: pipeline.model for name, pipeline in self.settings.pipelines.items()}
+        return {name: self.absent[model] for name, model in used.items() if model in self.absent}
 
     def problems(self) -> list[Problem]:
         """What keeps some part waiting just now."""
@@ -65,6 +72,7 @@ def wire(
     live: Live,
     store: Store,
     models: dict[str, ModelSpec],
+    absent: dict[str, Failure],
     devices: Sequence[Device],
     nvml: Nvml,
     worker_command: Sequence[str],
@@ -83,7 +91,7 @@ def wire(
         for job in jobs:
             fleet.cancel(job)
 
-    planner = Planner(live, store, models, changed)
+    planner = Planner(live, store, models, absent, changed)
     book = Book(live, models, wanted=any(device.uuid for device in devices))
     metrics = Metrics(device.name for device in devices)
     verified = Verified(live.now.paths.state / "verified.json")
@@ -93,7 +101,7 @@ def wire(
     hooks = Hooks(live.now, store, metrics)
     inbox = Inbox(live, store, changed, voided)
     keeper = Keeper(live, store)
-    reloading = Reloading(live, models, planner, fleet, inbox, changed, announced)
+    reloading = Reloading(live, models, absent, planner, fleet, inbox, changed, announced)
     return Parts(
         live,
         store,
@@ -112,5 +120,6 @@ def wire(
         voided,
         reloading,
         models,
+        absent,
         verified,
     )

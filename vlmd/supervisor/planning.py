@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from vlmd.clock import now_ms
@@ -59,12 +59,21 @@ def make_recipe(pipeline: PipelineSettings, model: ModelSpec, settings: ModelSet
 class Planner:
     """Indexes and plans jobs, a few at a time, first things first."""
 
-    def __init__(self, live: Live, store: Store, models: Mapping[str, ModelSpec], changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        live: Live,
+        store: Store,
+        models: Mapping[str, ModelSpec],
+        absent: Collection[str],
+        changed: Callable[[], None],
+    ) -> None:
+        """`absent`: models that are not here; jobs that ask them wait as they are."""
         self._live = live
         self._store = store
         self._models = models
+        self._absent = absent
         self._changed = changed
-        self._pool = Pool(_AT_ONCE, lambda: store.write(jobs.indexing), self._plan)
+        self._pool = Pool(_AT_ONCE, lambda: store.write(jobs.indexing, self._waiting), self._plan)
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="index")
         self._decoders: set[Decoder] = set()
         self._crashes: dict[int, int] = {}
@@ -80,6 +89,11 @@ class Planner:
     def _settings(self) -> Settings:
         """As they are now."""
         return self._live.now
+
+    @property
+    def _waiting(self) -> list[str]:
+        """Pipelines whose model is not here."""
+        return [name for name, pipeline in self._settings.pipelines.items() if pipeline.model in self._absent]
 
     def recipe(self, pipeline: str) -> Recipe | None:
         """The recipe of a configured pipeline; None for one that is not configured (any more)."""
@@ -102,15 +116,15 @@ class Planner:
 
         Returns the jobs that workers have to leave.
         """
-        changed = []
+        changed, waiting = [], self._waiting
         for job in await self._store.write(jobs.unfinished):
+            if job.pipeline in waiting:
+                continue
             recipe = self.recipe(job.pipeline)
             if recipe is None:
                 reason = f"pipeline {job.pipeline} is not configured any more"
                 await self._store.write(jobs.fail, job.id, Failure(Code.UNKNOWN_PIPELINE, reason), now_ms())
                 changed.append(job.id)
-            elif self._absent(job.pipeline):
-                continue  # what it asks is not known before the model's files are there (again)
             elif job.state in ("waiting", "queued", "running") and self._asks_otherwise(job, recipe):
                 logger.info("what is asked of it has changed; planned again", extra=about(job=job.id))
                 await self._store.write(jobs.replan, job.id, now_ms())
@@ -119,9 +133,6 @@ class Planner:
 
     async def run(self) -> None:
         await self._pool.run()
-
-    def _absent(self, pipeline: str) -> bool:
-        return self._models[self._settings.pipelines[pipeline].model].absent is not None
 
     def _asks_otherwise(self, job: jobs.UnfinishedJob, recipe: Recipe) -> bool:
         plan = self._settings.pipelines[job.pipeline].window.plan()

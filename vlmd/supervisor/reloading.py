@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from vlmd.config import Live, Settings
 from vlmd.config.changes import Changes, changes, kept
 from vlmd.config.keys import dotted
-from vlmd.core.errors import VlmdError
+from vlmd.core.errors import ConfigError, Failure, VlmdError
 from vlmd.core.messages import ModelSpec
 from vlmd.inbox import Inbox
 from vlmd.supervisor.fleet.fleet import Fleet
 from vlmd.supervisor.folders import make_folders
-from vlmd.supervisor.models import complete, model_specs
+from vlmd.supervisor.models import present_models
 from vlmd.supervisor.planning import Planner
 
 logger = logging.getLogger("vlmd.reload")
@@ -46,6 +46,7 @@ class Reloading:
         self,
         live: Live,
         models: dict[str, ModelSpec],
+        absent: dict[str, Failure],
         planner: Planner,
         fleet: Fleet,
         inbox: Inbox,
@@ -55,6 +56,7 @@ class Reloading:
         """`announced`: the service manager knows that everything inside is a reload."""
         self._live = live
         self._models = models
+        self._absent = absent
         self._planner = planner
         self._fleet = fleet
         self._inbox = inbox
@@ -86,26 +88,33 @@ class Reloading:
             logger.info(sentence)
         return reloaded
 
-    async def models_again(self) -> None:
-        """Look again at the files of models that could not be loaded: they may have been repaired, or put there."""
-        async with self._one_at_a_time:
-            known = self._models.keys() - self._fleet.unloadable().keys()
-            fresh = await asyncio.to_thread(model_specs, self._live.now, known)
-            self._models.update(fresh)
-            for job in await self._planner.adopt():
-                self._fleet.cancel(job)
-            self._changed()
-
     async def _reload(self) -> Reloaded:
         new = await asyncio.to_thread(self._live.read_again)
         found = changes(self._live.now, new, self._models.keys())
         settings = kept(self._live.now, new, found)
         settings.require_runnable()
-        fresh = await asyncio.to_thread(_prepare, settings, list(self._models))
-        return await self._take_over(settings, fresh, found)
+        fresh, absent = await asyncio.to_thread(_prepare, settings, list(self._models), set(self._absent))
+        self._have(fresh, absent)
+        return await self._take_over(settings, found)
 
-    async def _take_over(self, settings: Settings, fresh: dict[str, ModelSpec], found: Changes) -> Reloaded:
+    async def look_again(self) -> None:
+        """Models that were not here, or could not be loaded, may have come, or been repaired, meanwhile."""
+        async with self._one_at_a_time:
+            settings = self._live.now
+            known = self._models.keys() - self._fleet.unloadable().keys() - self._absent.keys()
+            fresh, absent = await asyncio.to_thread(present_models, settings, known)
+            self._have(fresh, absent)
+            if fresh:
+                await self._take_over(settings, Changes([], []))
+
+    def _have(self, fresh: dict[str, ModelSpec], absent: dict[str, Failure]) -> None:
+        for name in fresh.keys() & self._absent.keys():
+            logger.info("model %s is here now", name)
         self._models.update(fresh)
+        self._absent.clear()
+        self._absent.update(absent)
+
+    async def _take_over(self, settings: Settings, found: Changes) -> Reloaded:
         self._live.now = settings
         self._fleet.reload(settings.limits)
         self._inbox.reload()
@@ -116,7 +125,13 @@ class Reloading:
         return Reloaded([dotted(keys) for keys in found.at_once], [dotted(keys) for keys in found.at_restart], jobs)
 
 
-def _prepare(settings: Settings, known: list[str]) -> dict[str, ModelSpec]:
-    """Whatever may go wrong, before anything is changed: folders, and the files of models not used before."""
+def _prepare(settings: Settings, known: list[str], missed: set[str]) -> tuple[dict[str, ModelSpec], dict[str, Failure]]:
+    """Whatever may go wrong, before anything is changed: folders, and the files of models not used before.
+
+    A model that was `missed` already may still be.
+    """
     make_folders(settings)
-    return complete(model_specs(settings, known))
+    fresh, absent = present_models(settings, known)
+    if unheard := [str(failure) for name, failure in absent.items() if name not in missed]:
+        raise ConfigError(unheard)
+    return fresh, absent

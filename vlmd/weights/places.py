@@ -149,18 +149,17 @@ def write_record(folder: Path, record: Record) -> None:
 def alone(hub: str, models: Path) -> Iterator[None]:
     """Nobody else fetches or removes anything of this repository meanwhile. Raises `VlmdError` where somebody does."""
     lock = models / f".{home_of(hub, models).name}.lock"
-    try:
-        models.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise VlmdError(f"{models} cannot be written to ({error.strerror}); run this as its owner") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with contextlib.ExitStack() as stack:
+        try:
+            models.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise VlmdError(f"another `vlmd models` is at {hub} just now; wait until it is done") from error
+        except OSError as error:
+            raise VlmdError(f"{models} cannot be written to ({error.strerror}); run this as its owner") from error
         yield
-    except BlockingIOError as error:
-        raise VlmdError(f"another `vlmd models` is at {hub} just now; wait until it is done") from error
-    finally:
-        os.close(descriptor)
 
 
 def _looked_at(folder: Path, hub: str) -> Fetched | None:

@@ -54,7 +54,9 @@ def figures_of(folder: str) -> Figures:
             vision=_vision(config),
             shared=family.shared,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError) as error:
+    except WorkerError:
+        raise
+    except Exception as error:  # a configuration may say anything
         reason = f"{folder}: its configuration makes no {named}: {type(error).__name__}: {error}"
         raise WorkerError(Code.MODEL_CANNOT_LOAD, " ".join(reason.split())[:500]) from error
 

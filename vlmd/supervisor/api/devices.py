@@ -41,9 +41,8 @@ class _Devices:
         return _states(await self._fleet.pause(await _chosen(request), drain=True))
 
     async def resume(self, request: Request) -> Response:
-        chosen = await _chosen(request)
-        await self._reloading.models_again()
-        slots = await self._fleet.resume(chosen)
+        await self._reloading.look_again()
+        slots = await self._fleet.resume(await _chosen(request))
         for slot in slots:
             self._health.forget(slot.name)
         return _states(slots)

@@ -65,10 +65,10 @@ class _Jobs:
         limit = number(request, "limit", 1, _MOST_JOBS, 1000)
         state, pipeline = query.get("state"), query.get("pipeline")
         jobs = await read(self._database, lambda db: views.job_list(db, state, pipeline, limit))
-        return JSONResponse([with_reason(job, self._parts.fleet.slots) for job in jobs])
+        return JSONResponse([self._explained(job) for job in jobs])
 
     async def show(self, request: Request) -> Response:
-        return JSONResponse(with_reason(await self._detail(request), self._parts.fleet.slots))
+        return JSONResponse(self._explained(await self._detail(request)))
 
     async def result(self, request: Request) -> Response:
         job = await self._detail(request)
@@ -102,6 +102,9 @@ class _Jobs:
         job = await self._detail(request)
         await self._verbs.merge(job["id"])
         return JSONResponse({"job": job["id"]})
+
+    def _explained(self, job: dict[str, Any]) -> dict[str, Any]:
+        return with_reason(job, self._parts.fleet.slots, self._parts.waiting_pipelines())
 
     async def _detail(self, request: Request) -> dict[str, Any]:
         wanted = job_id(request)

@@ -46,7 +46,8 @@ class _Screen:
     async def frame(self, request: Request) -> Response:
         jobs = number(request, "jobs", 1, _MOST_JOBS, 20)
         queue = await read(self._parts.settings.paths.database, lambda db: views.screen_status(db, jobs))
-        active = [with_reason(job, self._parts.fleet.slots) for job in queue["active"]]
+        slots, absent = self._parts.fleet.slots, self._parts.waiting_pipelines()
+        active = [with_reason(job, slots, absent) for job in queue["active"]]
         return JSONResponse({**await self._daemon.document(), **queue, "active": active})
 
     async def newest(self, request: Request) -> Response:

@@ -82,7 +82,7 @@ class DaemonStatus:
             "gpu_health_problem": parts.gpu_health.problem,
             "unloadable": [
                 {"model": name, "reason": failure.reason, "remedy": failure.remedy}
-                for name, failure in parts.fleet.unloadable().items()
+                for name, failure in (dict(parts.absent) | parts.fleet.unloadable()).items()
             ],
             "problems": [msgspec.to_builtins(problem) for problem in parts.problems()],
             "sandbox_missing": parts.planner.sandbox_missing,

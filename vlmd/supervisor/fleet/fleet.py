@@ -63,7 +63,7 @@ class Fleet:
         self._verified = verified
         self.rate = Rate()
         self.checkpoints = Checkpoints(store, self._committed, limits.window_failures)
-        first = _first(settings, models)
+        first = next(models[pipeline.model] for pipeline in settings.pipelines.values() if pipeline.model in models)
         self.slots = [
             Slot(
                 device=device,
@@ -86,7 +86,7 @@ class Fleet:
         self._first = first.name
         self._choice = Choice(models, self.slots)
         self._giver = Giver(limits, store, models, self.slots)
-        self._refuse_hopeless()
+        self._refuse_too_large()
 
     def reload(self, limits: LimitSettings) -> None:
         """Other limits count from now on; how often a start may fail stays as it was."""
@@ -94,14 +94,12 @@ class Fleet:
         self.checkpoints.failure_limit = limits.window_failures
         for slot in self.slots:
             slot.patience.limit(limits.load_seconds, limits.progress_seconds)
-        self._refuse_hopeless()
+        self._refuse_too_large()
 
-    def _refuse_hopeless(self) -> None:
-        """Models whose files are not there, or that take more devices than there are: nothing needs to be tried."""
-        absent = {name: model.absent for name, model in self._models.items() if model.absent is not None}
+    def _refuse_too_large(self) -> None:
+        """Models that take more devices than there are: for them nothing needs to be tried."""
         for slot in self.slots:
             slot.refused.update(too_few(self._models, self.slots))
-            slot.refused.update(absent)
 
     async def run(self) -> None:
         """Until every worker is stopped. Raises `NoWorkers` when all are parked."""
@@ -151,8 +149,7 @@ class Fleet:
         await self._store.write_now(stored_devices.resume, [slot.device.key for slot in slots])
         for slot in slots:
             slot.resume()
-            slot.model = self._models[slot.model.name] if slot.worker is None else slot.model
-        self._refuse_hopeless()
+        self._refuse_too_large()
         self.wake()
         return slots
 
@@ -263,9 +260,3 @@ class Fleet:
                 if any(delivery.worker == slot.name for delivery in accepted):
                     slot.restarts.answered()
             self._changed()
-
-
-def _first(settings: Settings, models: Mapping[str, ModelSpec]) -> ModelSpec:
-    """What devices load before there is any work: the model of the first pipeline whose model is there."""
-    specs = [models[pipeline.model] for pipeline in settings.pipelines.values()]
-    return next((spec for spec in specs if spec.absent is None), specs[0])

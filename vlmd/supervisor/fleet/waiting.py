@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vlmd.core.errors import Failure
 from vlmd.supervisor.fleet.slot import Slot
 from vlmd.supervisor.fleet.states import SlotState
 
 _NAMED = 3
 """Devices that are named one by one."""
+_UNFINISHED = ("indexing", "waiting", "queued", "running")
 _CANNOT = "cannot load it"
 _AT_WORK = (SlotState.BUSY, SlotState.DRAINING)
 
 
-def with_reason(job: dict[str, Any], slots: Sequence[Slot]) -> dict[str, Any]:
-    """A job as it is shown, with why it `waits` for its model; None where it waits for nothing but its turn."""
+def with_reason(
+    job: dict[str, Any], slots: Sequence[Slot], absent: Mapping[str, Failure] | None = None
+) -> dict[str, Any]:
+    """A job as it is shown, with why it `waits` for its model; None where it waits for nothing but its turn.
+
+    `absent`: pipelines whose model is not here.
+    """
+    if job["state"] in _UNFINISHED and (why := (absent or {}).get(job["pipeline"])):
+        return {**job, "waits": f"its model cannot be loaded: {why.reason}; {why.remedy}"}
     windows = job["windows"]
     pending = windows["total"] - windows["leased"] - windows["answered"] - windows["failed"]
     waiting = job["state"] in ("queued", "running") and pending > 0 and not windows["leased"]

@@ -38,10 +38,10 @@ def download(hub: Hub, name: str, commit: str, file: HubFile, folder: Path, arri
     Raises `HubError`, with what has arrived kept.
     """
     target = folder / file.name
-    if target.exists() and (found := _sha256_if_right(target, file)):
-        arrived(file.size)
-        return found
     try:
+        if target.exists() and (found := _sha256_if_right(target, file)):
+            arrived(file.size)
+            return found
         target.parent.mkdir(exist_ok=True)
         return _into_part(hub, name, commit, file, target, _part(folder, file), arrived)
     except OSError as error:
@@ -68,7 +68,7 @@ def _load_patiently(
 ) -> None:
     """Until the part has the size that the file should have. Only what goes further than before counts as progress."""
     patience = hub.patience()
-    furthest = 0
+    furthest = part.stat().st_size if part.exists() else 0
 
     def reached(count: int) -> None:
         nonlocal furthest
@@ -92,6 +92,7 @@ def _load(hub: Hub, name: str, commit: str, file: HubFile, part: Path, arrived: 
         have = 0
     with hub.stream(name, commit, file.name, have) as response:
         offset = have if _goes_on_at(response, have) else 0
+        _require_that_file(response, file, offset)
         with part.open("r+b" if part.exists() else "wb") as output:
             output.seek(offset)
             output.truncate()
@@ -121,6 +122,13 @@ def _goes_on_at(response: httpx.Response, offset: int) -> bool:
         return False
     told: str = response.headers.get("content-range", "")
     return told.startswith(f"bytes {offset}-")
+
+
+def _require_that_file(response: httpx.Response, file: HubFile, offset: int) -> None:
+    """What has arrived is not given up for the page of a proxy. Raises `Passing`."""
+    length = response.headers.get("content-length")
+    if response.is_success and length is not None and length != str(file.size - offset):
+        raise Passing(f"something else came, of {length} bytes")
 
 
 def _sha256_if_right(path: Path, file: HubFile) -> str | None:

@@ -180,7 +180,10 @@ def _asked_again(folder: Path, revision: str) -> None:
     if record is None:
         raise HubError(f"{folder} holds no readable {places.RECORD}; `vlmd models remove` it, then fetch it again")
     revisions = tuple(dict.fromkeys((*record.revisions, revision)))
-    places.write_record(folder, Record(record.hub, record.commit, revisions, _now(), record.files))
+    try:
+        places.write_record(folder, Record(record.hub, record.commit, revisions, _now(), record.files))
+    except OSError as error:
+        raise HubError(f"{folder} cannot be written ({error.strerror}); run this as its owner") from error
 
 
 def _sync(folder: Path) -> None:

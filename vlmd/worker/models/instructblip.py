@@ -4,6 +4,9 @@ What remains depends on the question, so nothing but the pictures themselves can
 queries and the question go through a transformer of their own, the Q-Former, whose positions are counted from the
 left whatever the mask says: its text is padded on the right, the language model's on the left.
 
+Where an answer ends is told by the tokenizer: the language model's configuration is that of another LLaMA, whose
+special tokens have other numbers.
+
 Sources: Dai et al. 2023, "InstructBLIP"; transformers' `InstructBlipProcessor`, which puts the image tokens before the
 token that begins the text, and LAVIS, which asks its questions without any template.
 """
@@ -37,8 +40,10 @@ class InstructBlip(Family):
 
     def __init__(self, model: Any, tokenizer: Any, image_processor: Any) -> None:
         super().__init__(model, tokenizer, image_processor)
-        _check(model.config)
+        _check(model)
         self.qformer_tokenizer: Any = None
+        ends = model.language_model.generation_config
+        ends.eos_token_id, ends.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, progress: Callable[[str], None]) -> InstructBlip:
@@ -78,18 +83,43 @@ class InstructBlip(Family):
     def placeholder(self, frame: Frame) -> str:
         raise NotImplementedError("InstructBLIP's image tokens stand before the text, for all frames together")
 
+    def expanded(self, asked: Asked) -> str:
+        """The prompt as it is; before it, image tokens for all frames together."""
+        prompt = self._prompt(asked)
+        return self.image_token * self.model.config.num_query_tokens + prompt if asked.frames else prompt
+
+    def tokenize(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """Left-padded rows of image tokens, the token that begins a text, and the text."""
+        image = self.model.config.image_token_id
+        rows = [
+            [image] * text.count(self.image_token) + self.tokenizer(text.replace(self.image_token, ""))["input_ids"]
+            for text in texts
+        ]
+        tokens: dict[str, torch.Tensor] = self.tokenizer.pad(
+            {"input_ids": rows}, padding_side="left", return_tensors="pt"
+        )
+        return tokens
+
     def prepare(self, rows: Sequence[Asked]) -> Inputs:
         """Panoramas and questions through vision tower and Q-Former, in one batch; rows without frames are text."""
-        prompts = [row.prompt.replace(self.image_token, "") for row in rows]
-        tokens = self._tokens(prompts, [bool(row.frames) for row in rows])
-        ids = tokens["input_ids"]
-        embeds = self.model.get_input_embeddings()(ids)
-        shown = [(row.frames, prompt) for row, prompt in zip(rows, prompts, strict=True) if row.frames]
+        tokens = self.tokenize([self.expanded(row) for row in rows])
+        placed = {name: tokens[name].to(self.device) for name in ("input_ids", "attention_mask")}
+        embeds = self.model.get_input_embeddings()(placed["input_ids"])
+        shown = [row for row in rows if row.frames]
         if shown:
-            seen = self._queries([frames for frames, _ in shown], [prompt for _, prompt in shown])
-            marks = (ids == self.model.config.image_token_id).unsqueeze(-1)
-            embeds = embeds.masked_scatter(marks, seen.to(embeds.dtype))
-        return {**tokens, "inputs_embeds": embeds}
+            places = self._places(tokens["attention_mask"], rows).to(self.device)
+            embeds = embeds.masked_scatter(places.unsqueeze(-1), self._queries(shown).to(embeds.dtype))
+        return {**placed, "inputs_embeds": embeds}
+
+    def _places(self, mask: torch.Tensor, rows: Sequence[Asked]) -> torch.Tensor:
+        """Where what was seen takes the place of image tokens; not by their number, which padding may have, too."""
+        begins = (mask == 0).sum(dim=1, keepdim=True)
+        at = torch.arange(mask.shape[1]) - begins
+        pictured = torch.tensor([[bool(row.frames)] for row in rows])
+        return (at >= 0) & (at < self.model.config.num_query_tokens) & pictured
+
+    def _prompt(self, asked: Asked) -> str:
+        return asked.prompt.replace(self.image_token, "")
 
     def questioned(self, prompts: Sequence[str]) -> Inputs:
         """What the Q-Former hears; as much of each prompt as it has positions for."""
@@ -103,12 +133,12 @@ class InstructBlip(Family):
         )
         return {f"qformer_{name}": words[name].to(self.device) for name in ("input_ids", "attention_mask")}
 
-    def _queries(self, windows: Sequence[Sequence[Frame]], prompts: Sequence[str]) -> torch.Tensor:
-        """(windows, queries, hidden)"""
-        pictures = [panorama([frame.embeds.numpy() for frame in frames]) for frames in windows]
-        pixels = self.place(self._seen(pictures))
+    def _queries(self, rows: Sequence[Asked]) -> torch.Tensor:
+        """(rows, queries, hidden)"""
+        pictures = [panorama([frame.embeds.numpy() for frame in row.frames]) for row in rows]
+        questions = self.questioned([self._prompt(row) for row in rows])
         seen: torch.Tensor = self.model.get_image_features(
-            pixels, **self.questioned(prompts), return_dict=True
+            self.place(self._seen(pictures)), **questions, return_dict=True
         ).pooler_output
         return seen
 
@@ -116,22 +146,16 @@ class InstructBlip(Family):
         pixels: torch.Tensor = self.image_processor(list(pictures), return_tensors="pt")["pixel_values"]
         return pixels
 
-    def _tokens(self, prompts: Sequence[str], shown: Sequence[bool]) -> Inputs:
-        """Left-padded rows of image tokens, the token that begins a text, and the text."""
-        config = self.model.config
-        marks = [config.image_token_id] * config.num_query_tokens
-        texts = self.tokenizer(list(prompts))["input_ids"]
-        rows = [[*marks, *text] if pictured else text for text, pictured in zip(texts, shown, strict=True)]
-        tokens = self.tokenizer.pad({"input_ids": rows}, padding_side="left", return_tensors="pt")
-        return {name: tokens[name].to(self.device) for name in ("input_ids", "attention_mask")}
 
-
-def _check(config: Any) -> None:
+def _check(model: Any) -> None:
     """Raises ValueError for checkpoints of the same name that cannot be asked in this way."""
+    config = model.config
     if not config.use_decoder_only_language_model:
         raise ValueError(f"InstructBLIP is served with Vicuna only, not with {config.text_config.model_type}")
     if config.image_token_id is None:
         raise ValueError("config.json has no image_token_index, as old revisions of InstructBLIP; fetch a newer one")
+    if config.image_token_id >= model.get_input_embeddings().num_embeddings:
+        raise ValueError(f"image_token_index {config.image_token_id} in config.json is none of the model's tokens")
 
 
 def panorama(pictures: Sequence[Picture]) -> Image.Image:
