@@ -12,25 +12,33 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """Where a family lives, and its version."""
+    """Where a family lives, what its checkpoints look like, and its version."""
 
     where: str
     """Module below `vlmd.worker.models`, and class; imported when a checkpoint of it is loaded."""
+    model_type: str
+    """As config.json names it beside the architecture."""
     version: int = 1
     """Raised whenever the same weights would be asked in another way: stored answers are then no longer valid."""
+    templated: bool = True
+    """Whether prompts are made by the checkpoint's chat template, which has to show images then."""
+    needs: tuple[str, ...] = ()
+    """Folders that it needs beside what every checkpoint has."""
 
 
 FAMILIES = {
-    "Gemma3nForConditionalGeneration": Entry("gemma3n.family:Gemma3n"),
-    "Idefics2ForConditionalGeneration": Entry("idefics2:Idefics2"),
-    "Idefics3ForConditionalGeneration": Entry("idefics3:Idefics3"),
-    "InstructBlipForConditionalGeneration": Entry("instructblip:InstructBlip"),
-    "InternVLForConditionalGeneration": Entry("internvl:InternVL"),
-    "LlavaNextForConditionalGeneration": Entry("llava_next:LlavaNext"),
-    "Phi3VForCausalLM": Entry("phi3v.family:Phi3V"),
-    "Qwen2_5_VLForConditionalGeneration": Entry("qwen2_5_vl:Qwen25VL"),
-    "Qwen3VLForConditionalGeneration": Entry("qwen3_vl:Qwen3VL"),
-    "SmolVLMForConditionalGeneration": Entry("smolvlm:SmolVLM"),
+    "Gemma3nForConditionalGeneration": Entry("gemma3n.family:Gemma3n", "gemma3n"),
+    "Idefics2ForConditionalGeneration": Entry("idefics2:Idefics2", "idefics2"),
+    "Idefics3ForConditionalGeneration": Entry("idefics3:Idefics3", "idefics3"),
+    "InstructBlipForConditionalGeneration": Entry(
+        "instructblip:InstructBlip", "instructblip", templated=False, needs=("qformer_tokenizer",)
+    ),
+    "InternVLForConditionalGeneration": Entry("internvl:InternVL", "internvl"),
+    "LlavaNextForConditionalGeneration": Entry("llava_next:LlavaNext", "llava_next"),
+    "Phi3VForCausalLM": Entry("phi3v.family:Phi3V", "phi3_v", templated=False),
+    "Qwen2_5_VLForConditionalGeneration": Entry("qwen2_5_vl:Qwen25VL", "qwen2_5_vl"),
+    "Qwen3VLForConditionalGeneration": Entry("qwen3_vl:Qwen3VL", "qwen3_vl"),
+    "SmolVLMForConditionalGeneration": Entry("smolvlm:SmolVLM", "smolvlm"),
 }
 
 
