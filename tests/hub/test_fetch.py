@@ -74,7 +74,7 @@ def test_it_is_pinned_until_an_update_is_asked_for(machine: Machine) -> None:
 
 
 def test_a_revision_is_kept_apart(machine: Machine) -> None:
-    machine.hub.add(NAME, files_of(demo_folder()) | {"chat_template.jinja": b"old"}, branch="v1")
+    machine.hub.add(NAME, files_of(demo_folder()) | {"chat_template.jinja": b"an old image"}, branch="v1")
     folder = machine.fetch(NAME, "--revision", "v1")
     assert (folder / "chat_template.jinja").read_bytes() == b"old"
     assert machine.fetch() != folder
