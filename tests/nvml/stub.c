@@ -1,6 +1,8 @@
 /* A stand-in for NVIDIA's libnvidia-ml.so.1, for tests on machines without a GPU.
 
    VLMD_STUB_GPUS    how many GPUs there are (default 1)
+   VLMD_STUB_GIB     memory of each (default 24)
+   VLMD_STUB_CAPABILITY  ten times the compute capability of each; not told by default
    VLMD_STUB_MIG     number of the one GPU that is in MIG mode
    VLMD_STUB_HANG    name of a function that never returns
    VLMD_STUB_ERRORS  "FUNCTION=CODE,FUNCTION@GPU=CODE,…": functions that fail, on every GPU or on one
@@ -23,6 +25,7 @@ enum {
     UNINITIALIZED = 1,
     INVALID_ARGUMENT = 2,
     NOT_FOUND = 6,
+    NOT_SUPPORTED = 3,
     INSUFFICIENT_SIZE = 7,
     TIMEOUT = 10,
     GPU_IS_LOST = 15,
@@ -183,7 +186,7 @@ int nvmlDeviceGetName(Device device, char *name, unsigned size) {
 
 int nvmlDeviceGetMemoryInfo(Device device, Memory *memory) {
     CHECK(index_of(device));
-    memory->total = 24ull << 30;
+    memory->total = (unsigned long long)number("VLMD_STUB_GIB", 24) << 30;
     memory->used = (unsigned long long)(index_of(device) + 1) << 30;
     memory->free = state_number("free", index_of(device), memory->total - memory->used);
     memory->used = memory->total - memory->free;
@@ -199,6 +202,14 @@ int nvmlDeviceGetMemoryInfo_v2(Device device, Memory2 *memory) {
     memory->used = plain.used;
     memory->free = plain.free;
     return SUCCESS;
+}
+
+int nvmlDeviceGetCudaComputeCapability(Device device, int *major, int *minor) {
+    int capability = number("VLMD_STUB_CAPABILITY", 0);
+    CHECK(index_of(device));
+    *major = capability / 10;
+    *minor = capability % 10;
+    return capability ? SUCCESS : NOT_SUPPORTED;
 }
 
 int nvmlDeviceGetUtilizationRates(Device device, Utilization *utilization) {

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vlmd.config import Given
 
 _COMMANDS = {
+    "init": "init",
     "run": "run",
     "submit": "queue",
     "status": "look",

@@ -122,7 +122,7 @@ class Doing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._stop()
 
     def say(self, text: str) -> None:
         if not self._console.is_terminal:
@@ -134,10 +134,14 @@ class Doing:
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
         """Whatever is written now stands above."""
-        self._progress.stop()
+        self._stop()
         yield
         if self._console.is_terminal:
             self._progress.start()
+
+    def _stop(self) -> None:
+        if self._console.is_terminal:  # elsewhere a stop writes an empty line
+            self._progress.stop()
 
 
 class Bars(_OnTerminal):

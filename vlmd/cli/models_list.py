@@ -23,7 +23,7 @@ _SHORT = 12
 @json_option
 @click.pass_obj
 def list_models(given: Given, as_json: bool) -> None:
-    """List the models that are configured or were fetched: what each takes on disk, what uses it, what is wrong with it."""
+    """List the models that are configured or were fetched: their size, what uses them, what is wrong."""
     settings = load_settings(given)
     listed = entries(settings)
     if as_json:

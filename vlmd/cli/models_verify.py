@@ -35,14 +35,19 @@ def verify(given: Given, name: str, as_json: bool) -> None:
         doing.say(f"looking up the revision of {name}")
         entry = asyncio.run(verify_model(settings, name, doing.say))
     if as_json:
-        print_json({**_document(entry), "ok": entry.ok})
+        print_json(document(entry))
     else:
-        click.echo(f"{entry.model}, {entry.precision}, on {entry.device}")
-        print_table(("CHECK", "PASSED", "FOUND"), ((c.name, "yes" if c.ok else "no", c.said) for c in entry.checks))
+        print_entry(entry)
     if not entry.ok:
         raise VlmdError(f"{name} did not pass: try another precision, or fetch it again")
 
 
-def _document(entry: Entry) -> dict[str, Any]:
-    document: dict[str, Any] = msgspec.to_builtins(entry)
-    return document
+def print_entry(entry: Entry) -> None:
+    click.echo(f"{entry.model}, {entry.precision}, on {entry.device}")
+    print_table(("CHECK", "PASSED", "FOUND"), ((c.name, "yes" if c.ok else "no", c.said) for c in entry.checks))
+
+
+def document(entry: Entry) -> dict[str, Any]:
+    """For JSON."""
+    said: dict[str, Any] = msgspec.to_builtins(entry)
+    return {**said, "ok": entry.ok}

@@ -35,14 +35,15 @@ def trial(given: Given, pipeline: str, video: Path, count: int, as_json: bool) -
     settings.require_runnable()
     if pipeline not in settings.pipelines:
         raise UsageError(f"there is no pipeline {pipeline!r}; there is {', '.join(sorted(settings.pipelines))}")
-    found = asyncio.run(_try(settings, pipeline, video.absolute(), count, as_json))
+    found = asyncio.run(tried(settings, pipeline, video.absolute(), count, as_json))
     if as_json:
         print_json(found)
     if not found:
         raise VlmdError("not one window was answered")
 
 
-async def _try(settings: Settings, pipeline: str, video: Path, count: int, as_json: bool) -> list[dict[str, Any]]:
+async def tried(settings: Settings, pipeline: str, video: Path, count: int, quiet: bool) -> list[dict[str, Any]]:
+    """What a pipeline says of so many windows of a video, each told as it is answered unless `quiet`."""
     task = events_task(settings.pipelines[pipeline])
     found = []
     with Doing() as doing:
@@ -52,7 +53,7 @@ async def _try(settings: Settings, pipeline: str, video: Path, count: int, as_js
             parsed = parse_answer(answer.text, answer.tokens, answer.usage.finish, task)
             found.append(_document(start_ms, end_ms, answer, parsed.outcome, parsed.events))
             with doing.aside():
-                if not as_json:
+                if not quiet:
                     _print(found[-1])
             doing.say(f"{len(found)} of {count} windows answered")
     return found

@@ -19,20 +19,21 @@ def _section(table: Mapping[str, Any], above: Keys, remark: Callable[[Keys], str
     lines = ["", f"[{dotted(above)}]"] if above and (values or not table) else []
     for name, value in values.items():
         said = remark((*above, name))
-        lines.append(f"{written(name)} = {_value(value)}" + (f"  # {_escaped(said)}" if said else ""))
+        lines.append(f"{written(name)} = {as_value(value)}" + (f"  # {_escaped(said)}" if said else ""))
     for name, value in table.items():
         if isinstance(value, Mapping):
             lines += _section(value, (*above, name), remark)
     return lines
 
 
-def _value(value: Any) -> str:
+def as_value(value: Any) -> str:
+    """One value on the right of an equals sign."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_value(entry) for entry in value)}]"
+        return f"[{', '.join(as_value(entry) for entry in value)}]"
     return _text(str(value))
 
 

@@ -40,6 +40,13 @@ async def verify_model(settings: Settings, name: str, say: Callable[[str], None]
     return entry
 
 
+async def remembered(settings: Settings, name: str) -> Entry | None:
+    """What came of trying it as it is now, on the first device; None where it was not tried yet."""
+    spec = model_spec(name, settings)
+    devices = await discover(settings.devices, os.environ, Nvml())
+    return Verified(settings.paths.state / "verified.json").of(spec, devices[0])
+
+
 async def _ready(worker: Child[FromWorker], name: str, say: Callable[[str], None]) -> Ready:
     async for message in worker.messages():
         match message:

@@ -40,6 +40,8 @@ class Device:
     """A GPU's number in PCI order, visible or not; a CPU worker's number."""
     uuid: str | None = None
     memory_total: int | None = None
+    capability: int | None = None
+    """Ten times CUDA's compute capability; None where nobody says."""
     environment: dict[str, str] = field(default_factory=dict, compare=False)
     """What its worker's environment must say, so that it sees this device and no other."""
 
@@ -190,6 +192,7 @@ def _gpu(card: Card, position: int) -> Device:
         index=card.index,
         uuid=card.uuid,
         memory_total=card.memory_total,
+        capability=card.capability,
         environment={"CUDA_VISIBLE_DEVICES": card.uuid, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
     )
 

@@ -26,6 +26,10 @@ class NvmlError(VlmdError):
     """The driver, or its library, is not there, refuses, or does not answer."""
 
 
+class NoDriver(NvmlError):
+    """There is none: not one that is broken."""
+
+
 @dataclass(frozen=True)
 class Card:
     """One GPU of this machine, visible or not."""
@@ -35,6 +39,8 @@ class Card:
     uuid: str = ""
     label: str = ""
     memory_total: int | None = None
+    capability: int | None = None
+    """Ten times CUDA's compute capability: 75 for Turing, 80 for Ampere."""
     problem: str | None = None
     """Why it cannot be used."""
 
@@ -122,7 +128,7 @@ def library() -> Iterator[None]:
         finally:
             pynvml.nvmlShutdown()
     except pynvml.NVMLError_LibraryNotFound as error:
-        raise NvmlError(
+        raise NoDriver(
             "no NVIDIA driver is installed, or this container was not given it (no libnvidia-ml.so.1)"
         ) from error
     except pynvml.NVMLError as error:
@@ -143,10 +149,16 @@ def _card(index: int) -> Card:
             uuid=pynvml.nvmlDeviceGetUUID(handle),
             label=pynvml.nvmlDeviceGetName(handle),
             memory_total=supported(lambda: pynvml.nvmlDeviceGetMemoryInfo(handle).total),
+            capability=supported(lambda: _capability(handle)),
             problem=MIG_REFUSAL if supported(lambda: pynvml.nvmlDeviceGetMigMode(handle)[0]) else None,
         )
     except pynvml.NVMLError as error:
         return Card(index=index, problem=f"the NVIDIA driver says: {error}")
+
+
+def _capability(handle: object) -> int:
+    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+    return int(major) * 10 + int(minor)
 
 
 def supported(read: Callable[[], int]) -> int | None:
