@@ -9,13 +9,18 @@ the ratio (plain / ours), its median and its spread. Prints Markdown.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+import torch
+from tiny import make
 
 from vlmd.core.messages import DecodeLimits, ModelSpec, RunWindows
 from vlmd.core.recipe import Generation, Recipe, fit_edge
@@ -27,12 +32,13 @@ from vlmd.demo.render import render_match
 from vlmd.demo.stage import FRAME_EDGE
 from vlmd.media.client import Decoder
 from vlmd.media.opening import identify
-from vlmd.weights import demo_folder
+from vlmd.weights import demo_folder, read_checkpoint
 from vlmd.worker.engine import Engine
 from vlmd.worker.questions import Question
 
 LEASE = 32
 """Windows in a lease, as limits.lease_windows has it."""
+_leases = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -61,12 +67,12 @@ def main() -> None:
         film = make_film(Path(folder), options.seconds)
         print("| vlmd | the plain way | plain / vlmd, median | lowest to highest |")
         print("|---|---|---|---|")
-        for comparison in comparisons(film):
+        for comparison in comparisons(film, Path(folder)):
             print(row(comparison, options.rounds), flush=True)
 
 
-def comparisons(film: Film) -> list[Comparison]:
-    engine = load_engine()
+def comparisons(film: Film, folder: Path) -> list[Comparison]:
+    engine = load_engine(demo_folder())
     questions = decode(film, film.windows[:24])
     return [
         Comparison(
@@ -81,7 +87,38 @@ def comparisons(film: Film) -> list[Comparison]:
             lambda: answer(engine, questions, 8),
             lambda: answer(engine, questions, 1),
         ),
+        Comparison(
+            "each frame of a lease through the vision tower once",
+            "the frames of every window",
+            lambda: answer(engine, questions, 8),
+            lambda: answer(engine, [apart(one) for one in questions], 8),
+        ),
+        key_value_cache(folder / "phi3v", questions[0]),
     ]
+
+
+def apart(question: Question) -> Question:
+    """The same window in a lease of its own: it shares no frame with others."""
+    return replace(question, run=msgspec.structs.replace(question.run, lease=next(_leases)))
+
+
+def key_value_cache(folder: Path, question: Question) -> Comparison:
+    """Phi-3.5-Vision on a tiny checkpoint: its prompt of 15 frames is as long as the real one's."""
+    make("phi3v", folder)
+    engine = load_engine(folder)
+    inputs = engine._prepare([question], lambda rows: None)
+    options = {"max_new_tokens": 32, "min_new_tokens": 32, "do_sample": False}
+
+    def generate(use_cache: bool) -> None:
+        with torch.inference_mode():
+            engine._family.generate(dict(inputs), use_cache=use_cache, **options)
+
+    return Comparison(
+        "Phi-3.5-Vision (tiny) with its KV cache, 32 tokens",
+        "without, as with the published code",
+        lambda: generate(True),
+        lambda: generate(False),
+    )
 
 
 def row(comparison: Comparison, rounds: int) -> str:
@@ -159,12 +196,12 @@ def make_recipe() -> Recipe:
     )
 
 
-def load_engine() -> Engine:
+def load_engine(folder: Path) -> Engine:
     spec = ModelSpec(
-        name="demo",
-        path=str(demo_folder()),
+        name=folder.name,
+        path=str(folder),
         revision="",
-        family="Idefics3ForConditionalGeneration",
+        family=read_checkpoint(folder).architecture,
         precision="fp32",
         max_batch=8,
         threads=1,
@@ -175,6 +212,8 @@ def load_engine() -> Engine:
 def answer(engine: Engine, questions: list[Question], size: int) -> None:
     for at in range(0, len(questions), size):
         engine.answer(questions[at : at + size], lambda rows: None, lambda row, reply: None)
+    for lease in {question.run.lease for question in questions}:
+        engine.forget(lease)
 
 
 if __name__ == "__main__":

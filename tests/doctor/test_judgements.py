@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from vlmd import __version__
-from vlmd.config import parse_settings
+from vlmd.config import ModelSettings, parse_settings
 from vlmd.doctor import database, decoding, folders, gpu, models, registry, service, system
 from vlmd.doctor.findings import Finding, Setting
 from vlmd.store import Store
@@ -93,7 +93,7 @@ def write_weights(path: Path, shape: list[int], missing: int = 0) -> None:
 
 
 def test_a_whole_checkpoint_and_what_its_weights_take(checkpoint: Path) -> None:
-    found = models.judged("model m", checkpoint, "fp32")
+    found = models.judged("model m", checkpoint, ModelSettings(path=str(checkpoint), precision="fp32"))
     assert (found.level, models.weight_bytes(checkpoint, "fp32")) == ("ok", 2 * models.weight_bytes(checkpoint, "auto"))
     (weights,) = checkpoint.glob("*.safetensors")
     weights.unlink()
@@ -149,7 +149,7 @@ def spoil(checkpoint: Path, how: str) -> None:
 )
 def test_a_checkpoint_that_cannot_be_used(checkpoint: Path, how: str, told: str) -> None:
     spoil(checkpoint, how)
-    found = models.judged("model m", checkpoint, "auto")
+    found = models.judged("model m", checkpoint, ModelSettings(path=str(checkpoint)))
     assert found.level == "fail" and told in found.found and found.remedy
 
 

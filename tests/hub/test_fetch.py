@@ -65,7 +65,7 @@ def test_the_daemon_sees_the_same_model_as_in_a_folder(machine: Machine) -> None
 
 def test_it_is_pinned_until_an_update_is_asked_for(machine: Machine) -> None:
     first = machine.fetch()
-    second = machine.hub.add(NAME, files_of(demo_folder()) | {"chat_template.jinja": b"{{ messages }}"})
+    second = machine.hub.add(NAME, files_of(demo_folder()) | {"chat_template.jinja": b"{{ messages }}{# image #}"})
     asked, sent = len(machine.hub.asked), machine.hub.sent("cdn")
     assert machine.fetch() == first and len(machine.hub.asked) == asked
     assert machine.fetch("tiny", "--update") == machine.home / second
@@ -74,9 +74,9 @@ def test_it_is_pinned_until_an_update_is_asked_for(machine: Machine) -> None:
 
 
 def test_a_revision_is_kept_apart(machine: Machine) -> None:
-    machine.hub.add(NAME, files_of(demo_folder()) | {"chat_template.jinja": b"old"}, branch="v1")
+    machine.hub.add(NAME, files_of(demo_folder()) | {"chat_template.jinja": b"an old image"}, branch="v1")
     folder = machine.fetch(NAME, "--revision", "v1")
-    assert (folder / "chat_template.jinja").read_bytes() == b"old"
+    assert (folder / "chat_template.jinja").read_bytes() == b"an old image"
     assert machine.fetch() != folder
     machine.config.write_text(machine.config.read_text().replace('tiny-vlm"', 'tiny-vlm"\nrevision = "v1"'))
     assert machine.fetch() == folder

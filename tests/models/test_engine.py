@@ -233,7 +233,7 @@ def test_a_missing_weight_refuses_to_load(tmp_path):
 
     with pytest.raises(WorkerError, match=r"missing keys: .*connector") as caught:
         load(broken(tmp_path, drop))
-    assert caught.value.failure.code == Code.MODEL_CANNOT_LOAD
+    assert caught.value.failure.code == Code.MODEL_DAMAGED
 
 
 def test_a_left_over_weight_refuses_to_load(tmp_path):

@@ -182,8 +182,9 @@ def test_a_model_that_is_not_here_keeps_only_its_own_jobs_waiting_until_it_comes
     daemon.until(lambda: len(daemon.jobs("done")) == 1, "the other model's job is done")
     (waiting,) = daemon.jobs("indexing")
     said = daemon.get(f"/v1/jobs/{waiting['id']}")["waits"]
-    assert said.startswith("its model cannot be loaded: models.other.path: ")
-    assert "model other: its jobs wait, it cannot be loaded: models.other.path: " in vlmd(daemon, "status").stdout
+    reason = f"{daemon.stage.folder / 'later'} holds no config.json"
+    assert said.startswith(f"its model cannot be loaded: {reason}")
+    assert f"model other: its jobs wait, it cannot be loaded: {reason}" in vlmd(daemon, "status").stdout
     assert daemon.stop() == 0
     daemon.start()
     daemon.until_answering()

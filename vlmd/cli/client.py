@@ -91,7 +91,8 @@ class Client:
 
     def devices(self, verb: str, names: list[str] | None) -> list[dict[str, Any]]:
         """Pause, drain or resume these devices, None: all; returns their entries as they are now."""
-        answer: dict[str, Any] = self._json("POST", f"/v1/devices/{verb}", json={"devices": names})
+        options = {"timeout": None} if verb == "resume" else {}  # repaired models are read before it answers
+        answer: dict[str, Any] = self._json("POST", f"/v1/devices/{verb}", json={"devices": names}, **options)
         devices: list[dict[str, Any]] = answer["devices"]
         return devices
 

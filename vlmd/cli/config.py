@@ -17,7 +17,7 @@ from vlmd.config.load import Loaded, load
 from vlmd.config.places import places
 from vlmd.config.toml import as_toml
 from vlmd.core.errors import ConfigError
-from vlmd.supervisor.models import check_model
+from vlmd.supervisor.models import problems_of_models
 
 
 @click.group()
@@ -48,13 +48,7 @@ def check(given: Given) -> None:
 
 
 def _check_models(settings: Settings) -> None:
-    problems = []
-    for name in dict.fromkeys(pipeline.model for pipeline in settings.pipelines.values()):
-        try:
-            check_model(name, settings.models[name], settings.paths.models)
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
+    if problems := problems_of_models(settings):
         raise ConfigError(problems)
 
 

@@ -11,7 +11,9 @@ import click
 
 from vlmd.cli.words import json_option, print_json, print_table, size
 from vlmd.config import Given, ModelSettings, Settings, load_settings
-from vlmd.weights import NotFetched, demo_folder, folder_of
+from vlmd.core.faults import failure_of
+from vlmd.core.names import shown
+from vlmd.weights import NotFetched, demo_folder, faults_of, folder_of
 from vlmd.weights.places import Fetched, everything
 
 _SHORT = 12
@@ -21,7 +23,7 @@ _SHORT = 12
 @json_option
 @click.pass_obj
 def list_models(given: Given, as_json: bool) -> None:
-    """List the models that are configured or were fetched: what each takes on disk, and what uses it."""
+    """List the models that are configured or were fetched: their size, what uses them, what is wrong."""
     settings = load_settings(given)
     listed = entries(settings)
     if as_json:
@@ -29,13 +31,15 @@ def list_models(given: Given, as_json: bool) -> None:
         return
     columns = ("MODEL", "FROM", "REVISION", "DISK", "STATE", "USED BY")
     print_table(columns, (_row(entry) for entry in listed))
+    for entry in (entry for entry in listed if entry["problem"]):
+        click.echo(f"{_row(entry)[0]}: {shown(entry['problem'])}")
 
 
 def entries(settings: Settings) -> list[dict[str, Any]]:
     """What lies on this machine, then what is configured and does not."""
     places = {name: _place(model, settings.paths.models) for name, model in settings.models.items()}
     there = list(everything(settings.paths.models))
-    listed = [_fetched(found, users_of(settings, places, found.folder)) for found in there]
+    listed = [_fetched(settings, found, users_of(settings, places, found.folder)) for found in there]
     known = {found.folder for found in there}
     listed += [
         _own(settings, name, place)
@@ -71,8 +75,9 @@ def _pipelines(settings: Settings, model: str) -> list[str]:
     return [name for name, pipeline in settings.pipelines.items() if pipeline.model == model]
 
 
-def _fetched(found: Fetched, users: dict[str, list[str]]) -> dict[str, Any]:
+def _fetched(settings: Settings, found: Fetched, users: dict[str, list[str]]) -> dict[str, Any]:
     record = found.record
+    problem = _problem(settings, list(users), found.folder) if found.state == "complete" else None
     return {
         "names": list(users),
         "hub": found.hub,
@@ -81,7 +86,8 @@ def _fetched(found: Fetched, users: dict[str, list[str]]) -> dict[str, Any]:
         "fetched": record.fetched if record else None,
         "path": str(found.folder),
         "bytes": bytes_of(found.folder),
-        "state": found.state,
+        "state": "unusable" if problem else found.state,
+        "problem": problem,
         "pipelines": [name for pipelines in users.values() for name in pipelines],
     }
 
@@ -89,6 +95,7 @@ def _fetched(found: Fetched, users: dict[str, list[str]]) -> dict[str, Any]:
 def _own(settings: Settings, name: str, place: Path | None) -> dict[str, Any]:
     """A model in a folder that is not vlmd's."""
     there = place is not None and place.is_dir()
+    problem = _problem(settings, [name], place) if there and place else None
     return {
         "names": [name],
         "hub": None,
@@ -97,9 +104,17 @@ def _own(settings: Settings, name: str, place: Path | None) -> dict[str, Any]:
         "fetched": None,
         "path": str(place),
         "bytes": bytes_of(place) if there and place else 0,
-        "state": "complete" if there else "missing",
+        "state": "unusable" if problem else "complete" if there else "missing",
+        "problem": problem,
         "pipelines": _pipelines(settings, name),
     }
+
+
+def _problem(settings: Settings, names: list[str], folder: Path) -> str | None:
+    """What keeps it from being loaded by any of its names, as far as files tell, as doctor and status say it."""
+    adapters = {settings.models[name].adapter for name in names} or {None}
+    faults = [fault for adapter in adapters for fault in faults_of(folder, adapter=adapter)]
+    return str(failure_of(str(folder), list(dict.fromkeys(faults)))) if faults else None
 
 
 def _absent(settings: Settings, name: str) -> dict[str, Any]:
@@ -113,6 +128,7 @@ def _absent(settings: Settings, name: str) -> dict[str, Any]:
         "path": None,
         "bytes": 0,
         "state": "not fetched",
+        "problem": None,
         "pipelines": _pipelines(settings, name),
     }
 

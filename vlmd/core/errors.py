@@ -145,10 +145,15 @@ class Failure(msgspec.Struct, frozen=True):
 
     code: Code
     reason: str
+    advice: str = ""
+    """What helps, where more is known than the code tells."""
 
     @property
     def remedy(self) -> str:
-        return REMEDY[self.code]
+        return self.advice or REMEDY[self.code]
+
+    def __str__(self) -> str:
+        return f"{self.reason}; {self.remedy}"
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -181,9 +186,9 @@ class ConfigError(VlmdError):
 class FailureError(VlmdError):
     """Base of errors that carry a `Failure`."""
 
-    def __init__(self, code: Code, reason: str) -> None:
+    def __init__(self, code: Code, reason: str, advice: str = "") -> None:
         super().__init__(f"{code}: {reason}")
-        self.failure = Failure(code, reason)
+        self.failure = Failure(code, reason, advice)
 
 
 class MediaError(FailureError):

@@ -25,27 +25,35 @@ class Trained(IntEnum):
 
 
 class Entry(NamedTuple):
-    """Where a family lives, and its version."""
+    """Where a family lives, what its checkpoints look like, and its version."""
 
     where: str
     """Module below `vlmd.worker.models`, and class; imported when a checkpoint of it is loaded."""
+    model_type: str
+    """As config.json names it beside the architecture."""
     version: int = 1
     """Raised whenever the same weights would be asked in another way: stored answers are then no longer valid."""
     trained: Trained = Trained.SINGLE
     """What `vlmd init` goes by where several models fit."""
+    templated: bool = True
+    """Whether prompts are made by the checkpoint's chat template, which has to show images then."""
+    needs: tuple[str, ...] = ()
+    """Folders that it needs beside what every checkpoint has."""
 
 
 FAMILIES = {
-    "Gemma3nForConditionalGeneration": Entry("gemma3n.family:Gemma3n", trained=Trained.SEVERAL),
-    "Idefics2ForConditionalGeneration": Entry("idefics2:Idefics2", trained=Trained.SEVERAL),
-    "Idefics3ForConditionalGeneration": Entry("idefics3:Idefics3", trained=Trained.SEVERAL),
-    "InstructBlipForConditionalGeneration": Entry("instructblip:InstructBlip"),
-    "InternVLForConditionalGeneration": Entry("internvl:InternVL", trained=Trained.VIDEO),
-    "LlavaNextForConditionalGeneration": Entry("llava_next:LlavaNext"),
-    "Phi3VForCausalLM": Entry("phi3v.family:Phi3V", trained=Trained.SEVERAL),
-    "Qwen2_5_VLForConditionalGeneration": Entry("qwen2_5_vl:Qwen25VL", trained=Trained.VIDEO),
-    "Qwen3VLForConditionalGeneration": Entry("qwen3_vl:Qwen3VL", trained=Trained.VIDEO),
-    "SmolVLMForConditionalGeneration": Entry("smolvlm:SmolVLM", trained=Trained.VIDEO),
+    "Gemma3nForConditionalGeneration": Entry("gemma3n.family:Gemma3n", "gemma3n", trained=Trained.SEVERAL),
+    "Idefics2ForConditionalGeneration": Entry("idefics2:Idefics2", "idefics2", trained=Trained.SEVERAL),
+    "Idefics3ForConditionalGeneration": Entry("idefics3:Idefics3", "idefics3", trained=Trained.SEVERAL),
+    "InstructBlipForConditionalGeneration": Entry(
+        "instructblip:InstructBlip", "instructblip", templated=False, needs=("qformer_tokenizer",)
+    ),
+    "InternVLForConditionalGeneration": Entry("internvl:InternVL", "internvl", trained=Trained.VIDEO),
+    "LlavaNextForConditionalGeneration": Entry("llava_next:LlavaNext", "llava_next"),
+    "Phi3VForCausalLM": Entry("phi3v.family:Phi3V", "phi3_v", trained=Trained.SEVERAL, templated=False),
+    "Qwen2_5_VLForConditionalGeneration": Entry("qwen2_5_vl:Qwen25VL", "qwen2_5_vl", trained=Trained.VIDEO),
+    "Qwen3VLForConditionalGeneration": Entry("qwen3_vl:Qwen3VL", "qwen3_vl", trained=Trained.VIDEO),
+    "SmolVLMForConditionalGeneration": Entry("smolvlm:SmolVLM", "smolvlm", trained=Trained.VIDEO),
 }
 
 

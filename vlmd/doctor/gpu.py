@@ -7,6 +7,7 @@ from typing import Any
 
 from vlmd.catalog.figures import CACHE
 from vlmd.core.errors import VlmdError
+from vlmd.doctor.abilities import cards, judged_models
 from vlmd.doctor.child import NoAnswer, ask
 from vlmd.doctor.findings import Finding, Setting, fail, ok, warn
 from vlmd.doctor.models import folder_of, weights_on
@@ -29,7 +30,8 @@ def hardware(setting: Setting) -> list[Finding]:
         if torch
         else []
     )
-    return [*said, *more, *room, *bitsandbytes()]
+    unable = judged_models(setting, cards(setting.settings.devices.use, torch))
+    return [*said, *more, *room, *unable, *bitsandbytes()]
 
 
 def wants_gpu(use: str | Sequence[str]) -> bool:

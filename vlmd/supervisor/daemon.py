@@ -16,7 +16,7 @@ from vlmd.supervisor.api.server import Api
 from vlmd.supervisor.devices.discovery import discover
 from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.folders import make_folders
-from vlmd.supervisor.models import present_models
+from vlmd.supervisor.models import present_models, problems_of_models
 from vlmd.supervisor.notify import Heartbeat, Manager
 from vlmd.supervisor.parts import Parts, wire
 from vlmd.supervisor.process import python
@@ -70,7 +70,7 @@ class Daemon:
     def _tell_absent(self, models: Collection[str], absent: Mapping[str, Failure]) -> None:
         """Some models may be missing; but not all, nor any where the end of all jobs is waited for."""
         if absent and (self._once or not models):
-            raise ConfigError([failure.reason for failure in absent.values()])
+            raise ConfigError(problems_of_models(self._live.now) or [str(failure) for failure in absent.values()])
         for name, failure in absent.items():
             logger.error("jobs for model %s wait: %s (%s)", name, failure.reason, failure.remedy)
 

@@ -98,10 +98,11 @@ class Reloading:
         return await self._take_over(settings, found)
 
     async def look_again(self) -> None:
-        """Models that were not here may have come meanwhile."""
+        """Models that were not here, or could not be loaded, may have come, or been repaired, meanwhile."""
         async with self._one_at_a_time:
             settings = self._live.now
-            fresh, absent = await asyncio.to_thread(present_models, settings, list(self._models))
+            known = self._models.keys() - self._fleet.unloadable().keys() - self._absent.keys()
+            fresh, absent = await asyncio.to_thread(present_models, settings, known)
             self._have(fresh, absent)
             if fresh:
                 await self._take_over(settings, Changes([], []))
@@ -131,6 +132,6 @@ def _prepare(settings: Settings, known: list[str], missed: set[str]) -> tuple[di
     """
     make_folders(settings)
     fresh, absent = present_models(settings, known)
-    if unheard := [failure.reason for name, failure in absent.items() if name not in missed]:
+    if unheard := [str(failure) for name, failure in absent.items() if name not in missed]:
         raise ConfigError(unheard)
     return fresh, absent

@@ -17,6 +17,8 @@ from vlmd.core.errors import VlmdError
 from vlmd.weights.headers import BadWeights, Tensor, header
 
 CONFIG, SINGLE, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".msgpack", ".h5"})
+"""How files end that may hold weights and can run code."""
 
 
 class NoCheckpoint(VlmdError):

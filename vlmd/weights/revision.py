@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from vlmd.weights.judging import PICKLES
+from vlmd.weights.checkpoint import PICKLES
 from vlmd.weights.places import RECORD
 
 logger = logging.getLogger("vlmd.models")
@@ -25,18 +25,25 @@ _CHUNK = 1 << 22
 _SAID_EVERY_SECONDS = 2.0
 
 
-def revision_of(folder: Path, cache: Path) -> str:
-    """sha256 over the names and contents of the checkpoint's files."""
+def revision_of(folder: Path, cache: Path, adapter: Path | None = None) -> str:
+    """sha256 over the names and contents of the checkpoint's files, and of an adapter's that lies over it."""
     remembered = _remembered(cache)
-    digests = {}
+    digests: dict[str, str] = {}
     revision = hashlib.sha256()
-    for path in sorted(_files(folder)):
+    for path, name in _named(folder, adapter):
         facts = path.stat()
         key = f"{path}:{facts.st_size}:{facts.st_mtime_ns}:{facts.st_ino}"
         digests[key] = remembered.get(key) or _digest(path, facts.st_size)
-        revision.update(f"{path.relative_to(folder)}\0{digests[key]}\n".encode())
+        revision.update(f"{name}\0{digests[key]}\n".encode())
     _remember(cache, remembered | digests)
     return revision.hexdigest()
+
+
+def _named(folder: Path, adapter: Path | None) -> Iterator[tuple[Path, str]]:
+    """Every file that counts, and its name; an adapter's files are never taken for the checkpoint's."""
+    yield from ((path, str(path.relative_to(folder))) for path in sorted(_files(folder)))
+    if adapter is not None:
+        yield from ((path, f"adapter\0{path.relative_to(adapter)}") for path in sorted(_files(adapter)))
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -12,21 +12,22 @@ from dataclasses import replace
 import torch
 import transformers
 from msgspec import structs
-from safetensors import SafetensorError
 
 from vlmd.core import plans
+from vlmd.core.abilities import Wishes, lacking
 from vlmd.core.errors import Code, Failure, WorkerError
 from vlmd.core.figures import Figures
 from vlmd.core.messages import ModelSpec, Ready
 from vlmd.core.recipe import Recipe
 from vlmd.core.verification import Verification
+from vlmd.weights import installed
 from vlmd.worker import models
 from vlmd.worker.counting import counted
 from vlmd.worker.figures import figures_of
 from vlmd.worker.frames import FrameCache
 from vlmd.worker.generation import OnReply, generate, own_settings_only
-from vlmd.worker.load_failures import explained
-from vlmd.worker.loading import FLOATS, Checkpoint, architecture
+from vlmd.worker.load_failures import load_explained, refuse
+from vlmd.worker.loading import FLOATS, Checkpoint, architecture, card_of
 from vlmd.worker.models.base import Asked, Family, Frame, Inputs
 from vlmd.worker.questions import Question, Reply
 from vlmd.worker.room import CudaMemory, Memory, NoMemory, Room, device_bytes, is_out_of_memory
@@ -75,6 +76,8 @@ class Engine:
         torch.set_num_threads(spec.threads)
         _quieten_transformers()
         _check_device(device)
+        wishes = Wishes(spec.precision, spec.attention, spec.adapter is not None)
+        refuse(spec.path, *lacking(wishes, card_of(device), installed()))
         progress("transformers")
         best = _best_float(device)
         figures = _figures(spec.path)
@@ -89,12 +92,9 @@ class Engine:
             attention=spec.attention,
             adapter=spec.adapter,
         )
-        try:
-            with counted(progress):
-                loaded = family.load(checkpoint, progress)
-            return cls(loaded, spec, device, precision, int((time.monotonic() - begun) * 1000), figures)
-        except (OSError, ValueError, ImportError, SafetensorError) as error:
-            raise explained(spec.path, error) from error
+        with counted(progress):
+            loaded = load_explained(family, checkpoint, progress)
+        return cls(loaded, spec, device, precision, int((time.monotonic() - begun) * 1000), figures)
 
     def ready(self) -> Ready:
         model = self._family.model

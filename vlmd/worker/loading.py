@@ -10,13 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from transformers import AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import is_flash_attn_2_available
 
+from vlmd.core.abilities import Card, can_flash
 from vlmd.core.errors import Code, WorkerError
+from vlmd.weights import installed
+from vlmd.worker.load_failures import written_by_newer
 
 FLOATS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 QUANTIZED = ("nf4", "int8")
+_NAMED = 3
+_COUNTED = ("position_ids", "inv_freq")
+"""Buffers that old checkpoints hold; they follow from config.json."""
+_TEMPLATE = "put the chat template of the checkpoint that it was made from beside its weights, then `vlmd resume`"
+
+
+def card_of(device: str) -> Card:
+    """What a torch device is called, and its compute capability."""
+    if not device.startswith("cuda"):
+        return Card("a CPU", None)
+    return Card(torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device))
 
 
 @dataclass(frozen=True)
@@ -29,7 +44,7 @@ class Checkpoint:
     dtype: torch.dtype
     """The precision of the arithmetic, and of everything that is not quantized."""
     device: str
-    """A torch device, such as cuda:0 or cpu."""
+    """A torch device, such as cuda:0 or cpu; with meta everything is tried but reading the weights."""
     devices: int = 1
     """GPUs the layers are spread over; with more than one, all that are visible."""
     attention: str = "auto"
@@ -109,11 +124,8 @@ def _quantization(checkpoint: Checkpoint, unquantized: Sequence[str]) -> BitsAnd
 
 def _attention(checkpoint: Checkpoint) -> str | None:
     """transformers' name for it; None takes the fastest that every part of the model has."""
-    able = checkpoint.device != "cpu" and checkpoint.dtype != torch.float32 and is_flash_attn_2_available()
-    if checkpoint.attention == "flash" and not able:
-        reason = 'attention = "flash" needs the package flash-attn, a GPU from Ampere on, and bf16 or fp16'
-        raise WorkerError(Code.MODEL_CANNOT_LOAD, f'{checkpoint.path}: {reason}; leave it at "auto" for SDPA')
     if checkpoint.attention in ("auto", "flash"):
+        able = can_flash(checkpoint.precision, card_of(checkpoint.device), installed()) and is_flash_attn_2_available()
         return "flash_attention_2" if able else None
     return checkpoint.attention
 
@@ -121,9 +133,24 @@ def _attention(checkpoint: Checkpoint) -> str | None:
 def _refuse_misfits(path: str, report: dict[str, Any]) -> None:
     """A weight that is missing, left over or misshapen means another model than the checkpoint says."""
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
-        if report.get(kind):
-            named = ", ".join(str(key) for key in list(report[kind])[:3])
-            raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{path}: {kind.replace('_', ' ')}: {named}")
+        if keys := sorted(key for key in map(str, report.get(kind) or ()) if not key.endswith(_COUNTED)):
+            more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+            found = (
+                f"its weights are not those of its config.json: {kind.replace('_', ' ')}: {', '.join(keys[:_NAMED])}"
+            )
+            raise WorkerError(Code.MODEL_DAMAGED, f"{path}: {found}{more}{written_by_newer(Path(path))}")
+
+
+def refuse_blind(path: str, chat: Callable[[str, int], str], mark: str) -> None:
+    """A chat template that drops images would have every question answered unseen. Raises `WorkerError`."""
+    try:
+        shown = chat("?", 2).count(mark)
+    except (TemplateError, ValueError, TypeError) as error:
+        raise WorkerError(
+            Code.MODEL_DAMAGED, f"{path}: its chat template cannot be used: {error}", _TEMPLATE
+        ) from error
+    if shown != 2:
+        raise WorkerError(Code.MODEL_DAMAGED, f"{path}: its chat template shows {shown} of 2 images", _TEMPLATE)
 
 
 def quantized_modules(model: Any) -> set[str]:

@@ -13,7 +13,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -37,9 +36,9 @@ from vlmd.core.messages import (
 from vlmd.core.recipe import Recipe
 from vlmd.link import Link
 from vlmd.log import about
-from vlmd.weights import faults_of
 from vlmd.worker.batching import Batch, Batches
 from vlmd.worker.leases import LeaseReader
+from vlmd.worker.load_failures import refuse_faults
 from vlmd.worker.questions import Question, Reply
 
 EXIT_CANNOT_START = 78
@@ -189,8 +188,7 @@ def _end_with_thread(failed: threading.ExceptHookArgs) -> None:
 
 def load_engine(message: LoadModel, progress: Callable[[str], None]) -> Any:
     """The real thing. Imported late: the process answers its link before torch is there."""
-    if faults := faults_of(Path(message.model.path)):
-        raise WorkerError(Code.MODEL_CANNOT_LOAD, f"{message.model.path}: {'; '.join(map(str, faults))}")
+    refuse_faults(message.model)
     progress("torch")
     from vlmd.worker.engine import Engine
 

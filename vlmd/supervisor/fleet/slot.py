@@ -332,6 +332,8 @@ class Slot:
         """Whatever kept it from having a worker is forgotten, and tried anew."""
         self.paused, self.unloaded, self.sick = False, self.team.broken, None
         self.refused.clear()
+        if self.worker is None:
+            self.model = self.models.get(self.model.name, self.model)  # its files may have been read again
         self.restarts.forget()
         self._start_at = 0.0
         if self.worker is not None and self.worker.state == SlotState.DRAINING and not self.unloaded:

@@ -21,9 +21,10 @@ import torch
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from vlmd.core.families import FAMILIES
 from vlmd.core.figures import FrameSize
 from vlmd.worker.adapters import lay_over
-from vlmd.worker.loading import Checkpoint, load_model, load_tokenizer
+from vlmd.worker.loading import Checkpoint, architecture, load_model, load_tokenizer, refuse_blind
 from vlmd.worker.questions import Picture
 
 Inputs = dict[str, Any]
@@ -115,7 +116,10 @@ class Family(ABC):
         if checkpoint.adapter is not None:
             progress("adapter")
             lay_over(model, checkpoint.adapter)
-        return cls(model, tokenizer, image_processor)
+        family = cls(model, tokenizer, image_processor)
+        if FAMILIES[architecture(checkpoint.path)].templated:
+            refuse_blind(checkpoint.path, family.chat, family.image_mark)
+        return family
 
     @classmethod
     def load_tokenizer(cls, checkpoint: Checkpoint) -> Any:
