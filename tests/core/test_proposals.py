@@ -10,7 +10,7 @@ from tests.core.test_plans import figures, shapes
 from vlmd import catalog
 from vlmd.core import plans
 from vlmd.core.plans import Shape
-from vlmd.core.proposals import CPU_PARAMETERS, FEW, Room, proposals, proposed, shortage, unable
+from vlmd.core.proposals import CPU_PARAMETERS, FEW, Room, proposals, proposed, shortage
 
 GIB = 1 << 30
 MODELS = catalog.listed()
@@ -28,7 +28,7 @@ def test_every_proposal_fits(models, free, shape, gpu, capability):
         assert found.batch >= 1
         assert found.parts.total <= free
         assert found.parts == plans.plan(found.figures, found.precision, found.size, shape, found.batch)
-        assert unable(found.precision, room) is None
+        assert room.lacks(found.precision) is None
         assert gpu or (found.figures.parameters <= CPU_PARAMETERS and found.precision == "fp32")
 
 
@@ -61,8 +61,8 @@ def test_what_is_proposed_first(room, first, precision, setting):
 def test_before_ampere_half_precision_is_fp16():
     old, new = card(48, 75), card(48, 80)
     assert [proposals(MODELS, room, Shape())[0].precision for room in (old, new)] == ["fp16", "bf16"]
-    assert unable("bf16", new) is None
-    assert '"fp16" or "nf4"' in str(unable("bf16", old))
+    assert new.lacks("bf16") is None and new.lacks("int8") is None
+    assert "has no bf16" in str(old.lacks("bf16"))
 
 
 def test_a_precision_that_is_asked_for_is_written_as_it_is():

@@ -185,7 +185,7 @@ def test_a_gpu_is_looked_at(with_gpus: Home) -> None:
 
 def test_before_ampere_it_computes_in_fp16(with_gpus: Home) -> None:
     turing = {"VLMD_STUB_CAPABILITY": "75", "VLMD_STUB_GIB": "16"}
-    assert "does not compute in bf16" in with_gpus.refused("--yes", "--no-fetch", "--precision", "bf16", **turing)
+    assert "7.5) has no bf16" in with_gpus.refused("--yes", "--no-fetch", "--precision", "bf16", **turing)
     ran = with_gpus.vlmd("init", "--yes", "--no-fetch", "--model", "qwen3-vl-8b-instruct", **turing)
     assert "nf4 weights, computed in fp16" in ran.stdout, ran
     assert 'precision = "auto"' in with_gpus.config.read_text()

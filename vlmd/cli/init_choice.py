@@ -27,7 +27,7 @@ from vlmd.core.figures import Figures
 from vlmd.core.hub_names import is_hub_name, name_to_use
 from vlmd.core.names import shown
 from vlmd.core.plans import Shape
-from vlmd.core.proposals import Proposal, Room, proposals, proposed, shortage, unable
+from vlmd.core.proposals import Proposal, Room, proposals, proposed, shortage
 from vlmd.core.tasks.prompts import EVENTS_PROMPT
 from vlmd.weights import demo_folder
 
@@ -101,7 +101,7 @@ class Choice:
         )
 
     def _check_precision(self) -> None:
-        if self._options.precision and (problem := unable(self._options.precision, self._room)):
+        if self._options.precision and (problem := self._room.lacks(self._options.precision)):
             raise UsageError(f"--precision {self._options.precision}: {problem}")
 
     def _shape(self, labels: tuple[str, ...]) -> Shape:

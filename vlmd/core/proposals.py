@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vlmd.core import plans
+from vlmd.core.abilities import Card, Wishes, lacking
 from vlmd.core.errors import WorkerError
 from vlmd.core.families import Trained, trained_on
 from vlmd.core.figures import Figures, FrameSize
@@ -25,8 +26,6 @@ CPU_MOST = 4
 """The same of a CPU, where a batch saves little time."""
 CPU_PARAMETERS = 600_000_000
 """A larger model answers too slowly on a CPU to be proposed."""
-_BF16_FROM = 80
-"""Compute capability of Ampere; Turing and older compute in float16."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,13 @@ class Room:
         """The fastest arithmetic: what "auto" takes where the weights fit, and what quantized ones are computed in."""
         if not self.gpu:
             return "fp32"
-        return "bf16" if self.capability is None or self.capability >= _BF16_FROM else "fp16"
+        return "fp16" if self.lacks("bf16") else "bf16"
+
+    def lacks(self, precision: str) -> str | None:
+        """Why the device cannot compute at a precision, and what to take; None where it can."""
+        capability = None if self.capability is None else divmod(self.capability, 10)
+        wishes = Wishes(precision, "auto", adapter=False)
+        return next((str(fault) for fault in lacking(wishes, Card("this GPU", capability), ())), None)
 
 
 @dataclass(frozen=True)
@@ -93,13 +98,6 @@ def proposed(name: str, figures: Figures, room: Room, shape: Shape, precision: s
     automatic = plans.automatic(figures, shape, room.total, room.float) if room.gpu else room.float
     setting = "auto" if taken == automatic and precision is None else taken
     return Proposal(name, figures, shape, taken, size, batches[taken], parts, setting)
-
-
-def unable(precision: str, room: Room) -> str | None:
-    """Why the device cannot compute at a precision, and what to take; None where it can."""
-    if precision == "bf16" and room.float == "fp16":
-        return 'this GPU does not compute in bf16, as none before Ampere does; take "fp16" or "nf4"'
-    return None
 
 
 def shortage(figures: Figures, room: Room, shape: Shape, precision: str | None = None) -> str:
