@@ -84,7 +84,7 @@ class Restarts:
             self._failed.clear()
             self._delay = 0.0
         self._ready_at = None
-        self._failed = [at for at in self._failed if now - at <= FAILURE_SPAN or at > self._last_ready]
+        self._failed = [at for at in self._failed if now - at <= FAILURE_SPAN or at >= self._last_ready]
 
     def _verdict(self, failure: Failure | None) -> Parked | None:
         if failure is not None:
