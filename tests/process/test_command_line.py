@@ -141,7 +141,7 @@ def test_cancel_and_retry_keep_what_was_answered(new_daemon: StartDaemon, films:
 
 
 def test_so_far_shows_what_is_there(new_daemon: StartDaemon, films: Films) -> None:
-    daemon = new_daemon(script={"seconds": 0.2})
+    daemon = new_daemon(script={"seconds": 0.5})
     daemon.stage.drop(films["one"].path)
     daemon.start()
     daemon.until(lambda: answers(daemon) >= 2, "some answers are in")
