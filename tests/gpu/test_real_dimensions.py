@@ -5,6 +5,7 @@ Needs one NVIDIA GPU with 24 GB or more; no video, no network, no weights.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,8 +31,7 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("real")
     write(request.param, folder, DEVICE)
     yield folder
-    for path in folder.iterdir():
-        path.unlink()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module", params=["nf4", "bf16"])
