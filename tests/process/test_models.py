@@ -109,14 +109,14 @@ def test_a_much_older_job_of_another_model_goes_first_and_the_device_comes_back_
 def test_a_job_says_which_model_it_waits_for_and_loading_how_far_it_is(
     two_models: Callable[..., Daemon], films: Films
 ) -> None:
-    daemon = two_models(seconds=0.1, load_seconds=2.0, load_parts=4)
+    daemon = two_models(seconds=0.4, load_seconds=6.0, load_parts=4)
     take_in(daemon, films, ("one", "match"), ("two", "second"))
     daemon.start()
     daemon.until_answering()
     daemon.post("/v1/devices/resume")
     half = daemon.until(lambda: loading(daemon, 0.5), "half of it is loaded")
     assert half["stage"] == "load weights 2 of 4"
-    assert 0 < half["loading"]["left_s"] < 2.0
+    assert 0 < half["loading"]["left_s"] < 6.0
     daemon.until(lambda: answers(daemon), "it is at work")
     assert daemon.get("/v1/jobs/2")["waits"] == "waits for other; cpu:0 is busy with it"
     assert "waits for other; cpu:0 is busy with it\n" in vlmd(daemon, "show", "2").stdout

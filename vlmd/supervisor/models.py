@@ -105,5 +105,5 @@ def _stored(checkpoint: Checkpoint) -> dict[str, Stored]:
     try:
         return stored(checkpoint.tensors.values())
     except BadWeights as error:
-        logger.warning("%s: the size of its weights is not known: %s", checkpoint.folder, error)
+        logger.debug("%s: the size of its weights is not known: %s", checkpoint.folder, error)
         return {}
