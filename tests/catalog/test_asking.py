@@ -41,7 +41,7 @@ def test_one_child_answers_for_all_and_what_it_said_is_remembered(tmp_path, chan
     assert isinstance(figures, Figures) and figures.context == 4096
     assert figures.parameters == catalog.entries()[catalog.DEMO].figures.parameters, "it has no weights at all"
     assert "no family for architecture GPT9" in str(answers[bad])
-    assert "not a checkpoint folder" in str(answers[tmp_path / "none"])
+    assert "expected a folder with a checkpoint" in str(answers[tmp_path / "none"])
     assert answers[demo_folder()] == catalog.entries()[catalog.DEMO].figures
     assert told == ["working out what changed, bad, none takes; this needs some seconds"]
 

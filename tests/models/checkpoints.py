@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,15 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from tiny import make
 
 from vlmd.core.messages import DecodeLimits, ModelSpec, RunWindows
 from vlmd.core.recipe import Generation, Recipe
 from vlmd.core.video import FileIdentity, FileRef
 from vlmd.core.windows import Window
+from vlmd.weights import demo_folder
 from vlmd.worker.engine import Engine
 from vlmd.worker.loading import architecture
 from vlmd.worker.questions import Picture, Question, Reply
@@ -115,3 +119,13 @@ def generated(asked: Question, **way: Any) -> Question:
     generation = msgspec.structs.replace(recipe.generation, **way)
     recipe = msgspec.structs.replace(recipe, generation=generation)
     return replace(asked, run=msgspec.structs.replace(replace_run(asked.run), recipe=recipe))
+
+
+def broken(tmp_path: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> Path:
+    """A copy of the shipped model with other weights."""
+    folder = tmp_path / "model"
+    shutil.copytree(demo_folder(), folder)
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.models.test_engine import answers, broken, load, question
+from tests.models.checkpoints import broken
+from tests.models.test_engine import answers, load, question
 from tests.models.test_generation import asked, texts
 from vlmd.demo.game import plan_match
 from vlmd.demo.render import draw_frames

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
+from tests.models.checkpoints import broken
 from vlmd.core.errors import Code, WorkerError
 from vlmd.core.messages import DecodeLimits, ModelSpec, RunWindows
 from vlmd.core.recipe import Generation, Recipe
@@ -208,16 +207,6 @@ def test_half_precision_computes_in_half_precision(questions):
     assert answers(engine, questions[:2])[0].finite
 
 
-def broken(tmp_path: Path, change) -> Path:
-    """A copy of the model with other weights."""
-    folder = tmp_path / "model"
-    shutil.copytree(MODEL, folder)
-    weights = load_file(folder / "model.safetensors")
-    change(weights)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    return folder
-
-
 def test_not_a_number_is_reported_as_such(tmp_path, questions):
     def poison(weights: dict[str, torch.Tensor]) -> None:
         name = next(name for name in weights if "text_model" in name and "norm" in name)
@@ -260,7 +249,7 @@ def test_an_unknown_architecture_names_the_known_ones(tmp_path):
 
 
 def test_a_folder_without_a_checkpoint_says_so(tmp_path):
-    with pytest.raises(WorkerError, match="not a checkpoint folder"):
+    with pytest.raises(WorkerError, match="holds no config.json; expected a folder with a checkpoint"):
         load(tmp_path)
 
 

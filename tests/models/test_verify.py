@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
-from tests.models.checkpoints import load
+from tests.models.checkpoints import broken, load
 from vlmd.core.verification import Verification
 from vlmd.worker.room import NoMemory
 from vlmd.worker.verify import _question, verify
@@ -19,16 +17,6 @@ MODEL = Path(__file__).parents[2] / "vlmd" / "demo" / "model"
 
 def found(path: Path, precision: str = "fp32") -> Verification:
     return verify(load(path, precision), lambda stage: None)
-
-
-def broken(tmp_path: Path, change) -> Path:
-    """A copy of the shipped model with other weights."""
-    folder = tmp_path / "model"
-    shutil.copytree(MODEL, folder)
-    weights = load_file(folder / "model.safetensors")
-    change(weights)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    return folder
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "nf4"])

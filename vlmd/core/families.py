@@ -1,7 +1,7 @@
 """The architectures that vlmd serves, as a checkpoint's config.json names them. One line each; pure data.
 
 To add a family:
-  1. write `worker/models/<file>.py` with a class over `worker/models/base.py:Family`, its docstrings say what it asks;
+  1. write `worker/models/<file>.py` with a class over `FrameFamily` in `base.py`; its docstrings say what it asks;
   2. add its line here;
   3. add how a tiny checkpoint of it is made to `tools/tiny/`: the tests run every family through the same checks.
 """

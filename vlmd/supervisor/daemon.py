@@ -15,15 +15,14 @@ from vlmd.store import Store, windows
 from vlmd.supervisor.api.server import Api
 from vlmd.supervisor.devices.discovery import discover
 from vlmd.supervisor.devices.nvml import Nvml
+from vlmd.supervisor.fleet.worker import WORKER_COMMAND
 from vlmd.supervisor.folders import make_folders
 from vlmd.supervisor.models import present_models, problems_of_models
 from vlmd.supervisor.notify import Heartbeat, Manager
 from vlmd.supervisor.parts import Parts, wire
-from vlmd.supervisor.process import python
 
 logger = logging.getLogger("vlmd.daemon")
 
-WORKER_COMMAND = python("vlmd.worker")
 _DONE_CHECK_SECONDS = 0.2
 
 

@@ -25,13 +25,13 @@ from vlmd.core.video import FileRef, VideoIndex
 from vlmd.core.windows import Window, plan_windows
 from vlmd.media.client import Decoder
 from vlmd.media.opening import identify
-from vlmd.supervisor.devices.discovery import discover, environment_of
+from vlmd.supervisor.devices.discovery import discover
 from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.fleet.choosing import too_few_devices
-from vlmd.supervisor.fleet.worker import WORKER_ENVIRONMENT
+from vlmd.supervisor.fleet.worker import worker_process
 from vlmd.supervisor.models import model_spec
 from vlmd.supervisor.planning import make_recipe
-from vlmd.supervisor.process import Child, python
+from vlmd.supervisor.process import Child
 
 _SAID_EVERY_SECONDS = 2.0
 
@@ -59,8 +59,7 @@ class Trial:
         self._say("reading the video")
         index = await self._indexed(file)
         windows = _spread(plan_windows(index, self._pipeline.window.plan(), self._settings.limits.max_windows), count)
-        environment = {**WORKER_ENVIRONMENT, **environment_of(devices)}
-        worker: Child[FromWorker] = await Child.start(python("vlmd.worker"), FromWorker, environment)
+        worker = await worker_process(devices)
         try:
             self._say(f"loading {self._model.name} on {' and '.join(device.label for device in devices)}")
             first, count = devices[0], len(devices)

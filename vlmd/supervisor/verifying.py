@@ -8,11 +8,11 @@ from collections.abc import Callable
 from vlmd.config import Settings
 from vlmd.core.errors import Code, UsageError, WorkerError
 from vlmd.core.messages import Beat, CannotStart, FromWorker, Gone, LoadModel, Ready
-from vlmd.supervisor.devices.discovery import discover, environment_of
+from vlmd.supervisor.devices.discovery import discover
 from vlmd.supervisor.devices.nvml import Nvml
-from vlmd.supervisor.fleet.worker import WORKER_ENVIRONMENT
+from vlmd.supervisor.fleet.worker import worker_process
 from vlmd.supervisor.models import model_spec
-from vlmd.supervisor.process import Child, python
+from vlmd.supervisor.process import Child
 from vlmd.supervisor.verified import Entry, Verified
 
 
@@ -22,8 +22,7 @@ async def verify_model(settings: Settings, name: str, say: Callable[[str], None]
     devices = (await discover(settings.devices, os.environ, Nvml()))[: spec.devices]
     if len(devices) < spec.devices:
         raise UsageError(f"{name} takes {spec.devices} devices, and there are {len(devices)}")
-    environment = {**WORKER_ENVIRONMENT, **environment_of(devices)}
-    worker: Child[FromWorker] = await Child.start(python("vlmd.worker"), FromWorker, environment)
+    worker = await worker_process(devices)
     try:
         device = devices[0]
         say(f"loading {name} on {device.label}")

@@ -16,7 +16,7 @@ from transformers.utils import is_flash_attn_2_available
 
 from vlmd.core.abilities import Card, can_flash
 from vlmd.core.errors import Code, WorkerError
-from vlmd.weights import installed
+from vlmd.weights import NoCheckpoint, installed, read_checkpoint
 from vlmd.worker.load_failures import written_by_newer
 
 FLOATS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -54,10 +54,9 @@ class Checkpoint:
 def architecture(path: str) -> str:
     """The architecture a checkpoint's config.json names."""
     try:
-        config = json.loads((Path(path) / "config.json").read_text())
-        return str(config["architectures"][0])
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise WorkerError(Code.MODEL_MISSING, f"{path} is not a checkpoint folder: {error!r}") from error
+        return read_checkpoint(Path(path)).architecture
+    except NoCheckpoint as error:
+        raise WorkerError(Code.MODEL_MISSING, str(error)) from error
 
 
 def load_tokenizer(checkpoint: Checkpoint, folder: str = "") -> Any:

@@ -30,7 +30,7 @@ from vlmd.supervisor.fleet.held import Held
 from vlmd.supervisor.fleet.loading import Loading
 from vlmd.supervisor.fleet.patience import Patience
 from vlmd.supervisor.fleet.states import AT_SOMETHING, Lost, SlotState
-from vlmd.supervisor.process import Child
+from vlmd.supervisor.process import Child, python
 
 logger = logging.getLogger("vlmd.worker")
 
@@ -42,6 +42,8 @@ WORKER_ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
 }
 """The daemon never touches the network, and neither does anything it starts."""
+
+WORKER_COMMAND = python("vlmd.worker")
 
 UNKILLABLE_SECONDS = 10.0
 """A killed process that is still there after this hangs in the kernel: nothing but the driver can end it."""
@@ -68,6 +70,11 @@ class Ended:
     """What it said if it cannot start at all."""
     how: str
     """The same in one word: exit, signal, protocol, or hung."""
+
+
+async def worker_process(devices: Sequence[Device], command: Sequence[str] = WORKER_COMMAND) -> Child[FromWorker]:
+    """A process that sees these devices, and waits for its first message. Raises `OSError` where none can be had."""
+    return await Child.start(command, FromWorker, {**WORKER_ENVIRONMENT, **environment_of(devices)})
 
 
 class Worker:
@@ -119,8 +126,7 @@ class Worker:
         Raises `OSError` where none can be had.
         """
         device, count = devices[0], len(devices)
-        environment = {**WORKER_ENVIRONMENT, **environment_of(devices)}
-        child: Child[FromWorker] = await Child.start(command, FromWorker, environment)
+        child = await worker_process(devices, command)
         child.send(
             LoadModel(
                 model=model,

@@ -63,7 +63,7 @@ class Family(ABC):
     layer."""
     image_token: ClassVar[str]
     """What stands for one feature vector in the expanded prompt."""
-    shared: ClassVar[bool] = False
+    shared: ClassVar[bool]
     """All frames of a window are shown as one picture: `sizes` are for the window, and no frame has features."""
 
     def __init__(self, model: Any, tokenizer: Any, image_processor: Any) -> None:
@@ -145,16 +145,8 @@ class Family(ABC):
     # --- frames ---------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def pixels(self, pictures: Sequence[Picture], size: FrameSize) -> dict[str, torch.Tensor]:
-        """What the model's own encoder takes for these pictures, all of one shape, each as a prompt of its own."""
-
-    @abstractmethod
-    def features(self, pixels: dict[str, torch.Tensor]) -> list[Frame]:
-        """One for each picture; none depends on the others."""
-
     def encode(self, pictures: Sequence[Picture], size: FrameSize) -> list[Frame]:
-        """Pictures as the language model sees them."""
-        return self.features({name: self.place(tensor) for name, tensor in self.pixels(pictures, size).items()})
+        """What is kept of each picture, for every window that shows it; none depends on the others."""
 
     def place(self, tensor: torch.Tensor) -> torch.Tensor:
         """On the device; floating point numbers in the precision of the arithmetic."""
@@ -173,6 +165,48 @@ class Family(ABC):
     def image_mark(self) -> str:
         """What the chat template writes for a frame."""
         return self.image_token
+
+    @abstractmethod
+    def prepare(self, rows: Sequence[Asked]) -> Inputs:
+        """The tensors of a batch, on the device, ready for `generate`."""
+
+    def tokenize(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """Left-padded; the token that begins a text is added where the chat template has not written it."""
+        begin = self.tokenizer.bos_token
+        written = begin is not None and texts[0].startswith(begin)
+        tokens: dict[str, torch.Tensor] = self.tokenizer(
+            list(texts), padding=True, padding_side="left", return_tensors="pt", add_special_tokens=not written
+        )
+        return tokens
+
+    # --- generation -----------------------------------------------------------------------------------------
+
+    @property
+    def generator(self) -> Any:
+        """The module that generates, with its generation_config."""
+        return self.model
+
+    def generate(self, inputs: Inputs, **options: Any) -> Any:
+        """Token ids (rows, prompt and answer), or what the options ask for in their place."""
+        return self.generator.generate(**inputs, **options)
+
+
+class FrameFamily(Family):
+    """A family in which a frame has features of its own, whatever is asked and shown beside it. All but one are."""
+
+    shared = False
+
+    @abstractmethod
+    def pixels(self, pictures: Sequence[Picture], size: FrameSize) -> dict[str, torch.Tensor]:
+        """What the model's own encoder takes for these pictures, all of one shape, each as a prompt of its own."""
+
+    @abstractmethod
+    def features(self, pixels: dict[str, torch.Tensor]) -> list[Frame]:
+        """One for each picture; none depends on the others."""
+
+    def encode(self, pictures: Sequence[Picture], size: FrameSize) -> list[Frame]:
+        """Pictures as the language model sees them."""
+        return self.features({name: self.place(tensor) for name, tensor in self.pixels(pictures, size).items()})
 
     @abstractmethod
     def placeholder(self, frame: Frame) -> str:
@@ -201,15 +235,6 @@ class Family(ABC):
             "mm_encoder_outputs": {"image": self.packed(frames)},
         }
 
-    def tokenize(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
-        """Left-padded; the token that begins a text is added where the chat template has not written it."""
-        begin = self.tokenizer.bos_token
-        written = begin is not None and texts[0].startswith(begin)
-        tokens: dict[str, torch.Tensor] = self.tokenizer(
-            list(texts), padding=True, padding_side="left", return_tensors="pt", add_special_tokens=not written
-        )
-        return tokens
-
     def extras(self, ids: torch.Tensor, frames: Sequence[Frame]) -> Inputs:
         """What else the model's forward needs to place the frames; `ids` is (rows, tokens)."""
         return {}
@@ -217,14 +242,3 @@ class Family(ABC):
     def packed(self, frames: Sequence[Frame]) -> Any:
         """The frames of a whole batch as the model's forward takes them from its own encoder."""
         return BaseModelOutputWithPooling(pooler_output=[frame.embeds for frame in frames])
-
-    # --- generation -----------------------------------------------------------------------------------------
-
-    @property
-    def generator(self) -> Any:
-        """The module that generates, with its generation_config."""
-        return self.model
-
-    def generate(self, inputs: Inputs, **options: Any) -> Any:
-        """Token ids (rows, prompt and answer), or what the options ask for in their place."""
-        return self.generator.generate(**inputs, **options)

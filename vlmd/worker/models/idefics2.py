@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from vlmd.core.figures import FrameSize
-from vlmd.worker.models.base import Asked, Family, Frame
+from vlmd.worker.models.base import Asked, Frame, FrameFamily
 from vlmd.worker.questions import Picture
 
 _FAKE = "<fake_token_around_image>"
@@ -22,7 +22,7 @@ _WHOLE_EDGE = 448
 """Longest edge of a frame shown whole: a fifth of the arithmetic of 980, for the same number of tokens."""
 
 
-class Idefics2(Family):
+class Idefics2(FrameFamily):
     """A checkpoint of `Idefics2ForConditionalGeneration`."""
 
     unquantized = ("model.vision_model", "model.connector")

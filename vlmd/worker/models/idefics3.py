@@ -13,14 +13,14 @@ import torch
 from PIL import Image
 
 from vlmd.core.figures import FrameSize
-from vlmd.worker.models.base import Family, Frame
+from vlmd.worker.models.base import Frame, FrameFamily
 from vlmd.worker.questions import Picture
 
 _CUTS = (1, 2, 4)
 """Tiles along the longer edge of a frame."""
 
 
-class Idefics3(Family):
+class Idefics3(FrameFamily):
     """A checkpoint of `Idefics3ForConditionalGeneration`."""
 
     unquantized = ("model.vision_model", "model.connector")

@@ -77,12 +77,6 @@ class InstructBlip(Family):
         """`pixel_values` (1, 3, height, width) of the panorama."""
         return {"pixel_values": self._seen([panorama(pictures)])}
 
-    def features(self, pixels: dict[str, torch.Tensor]) -> list[Frame]:
-        raise NotImplementedError("InstructBLIP sees nothing without a question: `prepare` has both")
-
-    def placeholder(self, frame: Frame) -> str:
-        raise NotImplementedError("InstructBLIP's image tokens stand before the text, for all frames together")
-
     def expanded(self, asked: Asked) -> str:
         """The prompt as it is; before it, image tokens for all frames together."""
         prompt = self._prompt(asked)

@@ -17,7 +17,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
 
 from vlmd.core.figures import FrameSize
-from vlmd.worker.models.base import Family, Frame
+from vlmd.worker.models.base import Frame, FrameFamily
 from vlmd.worker.questions import Picture
 
 _START, _END = "<img>", "</img>"
@@ -27,7 +27,7 @@ _AROUND = 8
 """Tokens of "Frame12: ", of both markers, and of the line break after them."""
 
 
-class InternVL(Family):
+class InternVL(FrameFamily):
     """A checkpoint of `InternVLForConditionalGeneration`."""
 
     unquantized = ("model.vision_tower", "model.multi_modal_projector")

@@ -17,7 +17,7 @@ from PIL import Image
 from transformers.image_processing_utils import select_best_resolution
 
 from vlmd.core.figures import FrameSize
-from vlmd.worker.models.base import Family, Frame
+from vlmd.worker.models.base import Frame, FrameFamily
 from vlmd.worker.questions import Picture
 
 Pinpoints = list[list[int]]
@@ -31,7 +31,7 @@ _BREAK = 1
 """The line break that chat templates write after every frame."""
 
 
-class LlavaNext(Family):
+class LlavaNext(FrameFamily):
     """A checkpoint of `LlavaNextForConditionalGeneration`."""
 
     unquantized = ("model.vision_tower", "model.multi_modal_projector")

@@ -17,7 +17,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from vlmd.core.figures import FrameSize
 from vlmd.worker.loading import Checkpoint
-from vlmd.worker.models.base import Family, Frame, Inputs
+from vlmd.worker.models.base import Frame, FrameFamily, Inputs
 from vlmd.worker.questions import Picture
 
 _BOUNDS = (64, 128, 256, 512, 1024, 2048, 4096)
@@ -27,7 +27,7 @@ _MARKERS = 2
 """`<|vision_start|>` and `<|vision_end|>`, which the chat template writes around each frame."""
 
 
-class Qwen25VL(Family):
+class Qwen25VL(FrameFamily):
     """A checkpoint of `Qwen2_5_VLForConditionalGeneration`."""
 
     unquantized = ("model.visual",)

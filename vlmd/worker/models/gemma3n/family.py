@@ -16,14 +16,14 @@ from PIL import Image
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from vlmd.core.figures import FrameSize
-from vlmd.worker.models.base import Family, Frame
+from vlmd.worker.models.base import Frame, FrameFamily
 from vlmd.worker.models.gemma3n import tower
 from vlmd.worker.questions import Picture
 
 tower.register()
 
 
-class Gemma3n(Family):
+class Gemma3n(FrameFamily):
     """A checkpoint of `Gemma3nForConditionalGeneration`.
 
     AltUp keeps its precision: it mixes the layers' inputs through matrices of 4 by 4 and 4 by 16, with nothing to be

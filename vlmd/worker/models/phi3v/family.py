@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 
 from vlmd.core.figures import FrameSize
 from vlmd.worker.loading import Checkpoint
-from vlmd.worker.models.base import Asked, Family, Frame, Inputs
+from vlmd.worker.models.base import Asked, Frame, FrameFamily, Inputs
 from vlmd.worker.models.phi3v import pictures, prompts
 from vlmd.worker.models.phi3v.configuration import Phi3VConfig
 from vlmd.worker.models.phi3v.modeling import Phi3VForCausalLM
@@ -36,7 +36,7 @@ AutoConfig.register(Phi3VConfig.model_type, Phi3VConfig, exist_ok=True)
 AutoModelForImageTextToText.register(Phi3VConfig, Phi3VForCausalLM, exist_ok=True)
 
 
-class Phi3V(Family):
+class Phi3V(FrameFamily):
     """A checkpoint of `Phi3VForCausalLM`."""
 
     unquantized = ("model.vision_embed_tokens.img_processor", "model.vision_embed_tokens.img_projection")
