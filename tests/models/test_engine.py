@@ -249,7 +249,7 @@ def test_an_unknown_architecture_names_the_known_ones(tmp_path):
 
 
 def test_a_folder_without_a_checkpoint_says_so(tmp_path):
-    with pytest.raises(WorkerError, match="holds no config.json; expected a folder with a checkpoint"):
+    with pytest.raises(WorkerError, match=r"holds no config\.json; expected a folder with a checkpoint"):
         load(tmp_path)
 
 

@@ -47,7 +47,8 @@ class Giver:
         await self._rouse()
         for _ in range(scheduler.LEASES_AHEAD):
             for slot in self._free():
-                await self._assign(slot)
+                if slot.has_room(scheduler.LEASES_AHEAD):  # it may have been lent to the one before
+                    await self._assign(slot)
 
     def _free(self) -> list[Slot]:
         """Workers that can take a lease, those with least to do first."""
