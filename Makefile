@@ -44,11 +44,13 @@ man: $(VENV)/.installed
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# torch first and alone: where pip finds a CPU build of the pinned version, that is what installs.
+# torch first and alone: where pip finds a CPU build of the pinned version, that is what installs. SoccerNet, the
+# reference that spotting is tested against, without what it needs to download videos.
 $(VENV)/.installed: pyproject.toml tools/constraints.txt
 	@echo "installing into $(VENV); the first time this takes some minutes"
 	$(PYTHON) -c 'import sys; sys.exit("vlmd needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --constraint tools/constraints.txt torch
 	$(PIP) install --constraint tools/constraints.txt --editable '.[dev]'
+	$(PIP) install --constraint tools/constraints.txt --no-deps SoccerNet==0.2.0
 	@touch $@

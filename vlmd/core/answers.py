@@ -36,6 +36,10 @@ def bounded(text: str, tokens: list[Token], finish: str) -> tuple[str, list[Toke
     return kept, [token for token in tokens if token.offset < len(kept)], Finish.SIZE
 
 
+OptionLogprobs = list[float]
+"""Of each of a recipe's options, in their order: its natural-log probability as the first token of the answer."""
+
+
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int
     new_tokens: int
@@ -78,6 +82,8 @@ class StoredAnswer(msgspec.Struct, frozen=True, kw_only=True):
     answered_at: int
     memory_planned: int | None = None
     memory_used: int | None = None
+    option_logprobs: OptionLogprobs = []
+    """Empty where the recipe has no options."""
 
 
 class StoredWindow(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +109,7 @@ class RawAnswer(msgspec.Struct, frozen=True, kw_only=True):
     tokens: list[Token]
     finish: str
     answered_at: int
+    option_logprobs: OptionLogprobs = []
     job: int | None
     """The newest job that asks this; None where no job of that video and recipe is left."""
     name: str

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from vlmd.core.answers import Timings, Token, Usage
+from vlmd.core.answers import OptionLogprobs, Timings, Token, Usage
 from vlmd.core.errors import Failure
 from vlmd.core.plans import Shape
 from vlmd.core.recipe import Recipe
@@ -212,6 +212,8 @@ class WindowAnswered(Message, frozen=True):
     """The actual recipe."""
     usage: Usage
     timings: Timings
+    option_logprobs: OptionLogprobs = []
+    """Empty where the recipe has no options."""
 
 
 class WindowFailed(Message, frozen=True):

@@ -62,6 +62,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Longest edge of a picture handed to the model, in pixels; smaller videos are not enlarged. None leaves it to the
     size of the frame."""
     frame_rule: int = FRAME_RULE
+    grammar: str | None = None
+    """What an answer may look like, as a Lark grammar of llguidance; None leaves it to the model."""
+    options: tuple[str, ...] = ()
+    """What the model chooses between at the first token of its answer, such as the letters of a question's choices."""
 
     def digest(self) -> str:
         """sha256 in hex over the fields in their order."""

@@ -216,5 +216,6 @@ def _answer(row: sqlite3.Row) -> StoredAnswer:
     fields = {name: row[name] for name in StoredAnswer.__struct_fields__}
     fields["degraded"] = bool(row["degraded"])
     fields["tokens"] = msgspec.msgpack.decode(row["tokens"], type=list[Token])
+    fields["option_logprobs"] = msgspec.json.decode(row["option_logprobs"], type=list[float])
     fields["frame_times_ms"] = msgspec.json.decode(row["frame_times_ms"], type=list[int])
     return StoredAnswer(**fields)

@@ -49,6 +49,8 @@ CREATE TABLE jobs (
     started_at    INTEGER,
     finished_at   INTEGER,
     changed_at    INTEGER NOT NULL,
+    inputs        TEXT,
+    outcome       TEXT,
     CHECK (state NOT IN ('failed', 'cancelled', 'quarantined') OR code IS NOT NULL),
     CHECK (state NOT IN ('queued', 'running', 'merging', 'done') OR (fingerprint IS NOT NULL AND recipe IS NOT NULL)),
     CHECK (state NOT IN ('merging', 'done') OR answered + failed = total)
@@ -94,7 +96,8 @@ CREATE TABLE answers (
     generate_ms    INTEGER NOT NULL,
     answered_at    INTEGER NOT NULL,
     memory_planned INTEGER,
-    memory_used    INTEGER
+    memory_used    INTEGER,
+    option_logprobs TEXT NOT NULL DEFAULT '[]'
 ) STRICT;
 CREATE INDEX answers_by_question ON answers (fingerprint, asked, start_ms, end_ms);
 CREATE INDEX answers_by_age ON answers (answered_at);

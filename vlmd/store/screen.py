@@ -100,6 +100,7 @@ def _raw(row: sqlite3.Row, job: int | None, name: str, pipeline: str) -> RawAnsw
         tokens=msgspec.msgpack.decode(row["tokens"], type=list[Token]),
         finish=row["finish"],
         answered_at=row["answered_at"],
+        option_logprobs=msgspec.json.decode(row["option_logprobs"], type=list[float]),
         job=job,
         name=name,
         pipeline=pipeline,

@@ -298,6 +298,7 @@ async def _insert_answer(db: aiosqlite.Connection, window: aiosqlite.Row, delive
         "answered_at": now,
         "memory_planned": answer.timings.memory_planned,
         "memory_used": answer.timings.memory_used,
+        "option_logprobs": msgspec.json.encode(answer.option_logprobs).decode(),
     }
     marks = ", ".join("?" for _ in values)
     return await insert(db, f"INSERT INTO answers ({', '.join(values)}) VALUES ({marks})", values.values())

@@ -151,6 +151,7 @@ class Worker:
                 text=reply.text,
                 tokens=reply.tokens,
                 recipe=msgspec.structs.replace(question.run.recipe, precision=self._engine.precision),
+                option_logprobs=reply.option_logprobs,
                 usage=Usage(prompt_tokens=reply.prompt_tokens, new_tokens=len(reply.tokens), finish=reply.finish),
                 timings=Timings(
                     prepare_ms=question.prepare_ms,

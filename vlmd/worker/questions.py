@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from vlmd.core.answers import Token
+from vlmd.core.answers import OptionLogprobs, Token
 from vlmd.core.messages import RunWindows
 from vlmd.core.windows import Window
 
@@ -53,6 +53,8 @@ class Reply:
     tokens: list[Token]
     prompt_tokens: int
     finish: str
+    option_logprobs: OptionLogprobs = field(default_factory=list)
+    """Of the recipe's options, as the first token; empty where it has none."""
     finite: bool = True
     """False when a logit was NaN or infinite: the text means nothing."""
     memory_planned: int | None = None
