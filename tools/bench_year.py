@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from vlmd.config import parse_settings
 from vlmd.core.answers import Token
+from vlmd.core.inputs import Outcome
 from vlmd.core.recipe import Generation, Recipe
 from vlmd.core.retention import cutoffs
 from vlmd.core.tasks.prompts import EVENTS_PROMPT
@@ -80,7 +81,7 @@ class Year:
         job, _ = await files.register(db, new, now)
         await jobs.plan(db, job, another_video(self.plan, self.job), now)
         await answer_all(db, job, now)
-        await jobs.merged(db, job, '{"events": 60, "windows_with_events": 60}', now)
+        await jobs.merged(db, job, '{"events": 60, "windows_with_events": 60}', Outcome(), now)
 
 
 def video(count: int) -> jobs.Plan:

@@ -33,6 +33,8 @@ OTHER = {
     "prompt": "What happens? ",
     "generation": Generation(max_new_tokens=255),
     "frame_rule": 0,
+    "grammar": "start: /a/",
+    "options": ("A", "B"),
 }
 
 

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from tests.samples import FACTS, RECIPE
 from vlmd.core.answers import StoredAnswer, StoredWindow, Token
 from vlmd.core.tasks.events import EventsTask
-from vlmd.outputs.result import SCHEMA, Source, build, summary
+from vlmd.outputs.result import SCHEMA, Source
+from vlmd.outputs.result import build as built
 from vlmd.outputs.write import as_text
 
 SOURCE = Source(
@@ -25,6 +26,10 @@ SOURCE = Source(
 )
 TASK = EventsTask(labels=["Goal", "Foul"], teams=["home", "away"], gap_ms=3000)
 GOAL = '{"label": "Goal", "team": "home", "confidence": 0.9, "details": "from far"}'
+
+
+def build(*arguments: Any) -> dict[str, Any]:
+    return built(*arguments).document
 
 
 def answer(text: str, **fields: Any) -> StoredAnswer:
@@ -80,7 +85,8 @@ def test_none_unparseable_and_events_are_never_mixed_up() -> None:
     assert (counts["none"], counts["unparseable"], counts["share_unparseable"]) == (2, 1, 0.2)
     (unread,) = result["unparseable_windows"]
     assert (unread["window"], unread["start_s"], unread["text"]) == (2, 4.0, "I see people on a lawn.")
-    assert summary(result)["windows_with_none"] == 2 and summary(result)["unparseable"] == 1
+    summary = built(SOURCE, TASK, [window(index, text) for index, text in enumerate(texts)]).summary
+    assert summary["windows_with_none"] == 2 and summary["unparseable"] == 1
 
 
 def test_coverage_says_what_was_really_looked_at() -> None:

@@ -39,7 +39,9 @@ async def merge(undisturbed: Stage, results: Path, wanted: bool = True) -> Outco
     async def answer() -> bool:
         return wanted
 
-    return await run_merger(MergeJob(database=database, job=JOB, task=task, root=str(results), target=target), answer)
+    return await run_merger(
+        MergeJob(database=database, job=JOB, task=task, inputs=None, root=str(results), target=target), answer
+    )
 
 
 def use(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:

@@ -275,7 +275,7 @@ async def test_of_many_that_wait_one_is_woken_at_a_time(store: Store) -> None:
 async def test_an_unfinished_job_knows_the_plan_it_was_cut_by(store: Store) -> None:
     await planned(store)
     (job,) = await store.write(jobs.unfinished)
-    assert job.plan == jobs.plan_text(plan().sliding)
+    assert job.plan == jobs.plan_text(plan().cut)
     assert job.plan != jobs.plan_text(SlidingPlan())
 
 

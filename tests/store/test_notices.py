@@ -8,6 +8,7 @@ import pytest
 
 from tests.store.making import STOPPED, answered, planned, rows
 from vlmd.core.errors import Code, Failure
+from vlmd.core.inputs import Outcome
 from vlmd.store import Store, jobs, notices
 
 BROKEN = Failure(Code.UNDECODABLE, "no picture")
@@ -15,7 +16,7 @@ BROKEN = Failure(Code.UNDECODABLE, "no picture")
 
 async def done(store: Store, job: int, at: int) -> None:
     await answered(store, job)
-    await store.write(jobs.merged, job, "{}", at)
+    await store.write(jobs.merged, job, "{}", Outcome(), at)
 
 
 async def ended_jobs(store: Store) -> None:
@@ -57,7 +58,7 @@ async def test_a_job_that_is_done_again_is_told_again_under_another_name(store: 
     job = await planned(store)
     await done(store, job, 10)
     await store.write(jobs.remerge, job, 20)
-    await store.write(jobs.merged, job, "{}", 30)
+    await store.write(jobs.merged, job, "{}", Outcome(), 30)
     first, second = await store.write(notices.waiting, 10)
     assert first.delivery != second.delivery
 

@@ -12,6 +12,7 @@ from msgspec.structs import astuple, replace
 
 from tests.store.making import OTHER_RECIPE, STOPPED, answered, delivery, leased, new_job, plan, planned, rows, state
 from vlmd.config import parse_settings
+from vlmd.core.inputs import Outcome
 from vlmd.core.retention import DAY_MS, NEVER, Cutoffs, clock_is_steady, cutoffs
 from vlmd.store import Store, files, jobs, reader, retention, windows
 from vlmd.store.retention import Forgotten
@@ -24,7 +25,7 @@ LATER = Cutoffs(history=1000, jobs=1000, answers=1000, backups=1000)
 async def done(store: Store, **more: object) -> int:
     job = await planned(store, **more)  # type: ignore[arg-type]
     await answered(store, job)
-    assert await store.write(jobs.merged, job, "{}", 5)
+    assert await store.write(jobs.merged, job, "{}", Outcome(), 5)
     return job
 
 
@@ -209,7 +210,7 @@ async def test_whatever_happened_before(store: Store, database: Path, seed: int)
         if fate in ("done", "again") and state(database, job) in ("queued", "running"):
             await answered(store, job, f"answer {number}")
         if fate != "left" and state(database, job) == "merging":
-            await store.write(jobs.merged, job, "{}", dice.choice([10, 5000]))
+            await store.write(jobs.merged, job, "{}", Outcome(), dice.choice([10, 5000]))
         if fate == "begun" and state(database, job) == "queued":
             await leased(store, job, 2)
         if fate == "cancelled":

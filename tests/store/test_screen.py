@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from tests.store.making import answered, delivery, leased, planned
+from vlmd.core.inputs import Outcome
 from vlmd.store import Store, jobs, reader, screen, views, windows
 
 NOTHING = '{"events": 0, "windows_with_events": 0, "unparseable": 0, "truncated": false}'
@@ -30,7 +31,7 @@ async def test_doubtful_results_are_found(store: Store, database: Path) -> None:
     for name, summary in (("nothing", NOTHING), ("cut", CUT), ("fine", FINE)):
         numbers[name] = await planned(store, f"{name}.mkv", name)
         await answered(store, numbers[name])
-        await store.write(jobs.merged, numbers[name], summary, 9)
+        await store.write(jobs.merged, numbers[name], summary, Outcome(), 9)
     with reader.snapshot(database) as db:
         assert [row["id"] for row in screen.doubtful_jobs(db, 10)] == [numbers["cut"], numbers["nothing"]]
         assert [row["id"] for row in screen.ended_jobs(db, 2)] == [numbers["fine"], numbers["cut"]]
@@ -40,7 +41,7 @@ async def test_progress_counts_what_was_done_while_others_waited(store: Store, d
     first, second = await planned(store, "a.mkv", "a"), await planned(store, "b.mkv", "b", count=7)
     for number, beside in ((first, 4), (second, 0)):
         await answered(store, number)
-        await store.write(jobs.merged, number, FINE, 9)
+        await store.write(jobs.merged, number, FINE, Outcome(), 9)
         with reader.snapshot(database) as db:
             assert screen.done_beside(db) == beside, "nothing waits any more in the end"
 

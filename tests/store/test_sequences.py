@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.store.making import DEGRADED, LOST, OTHER_RECIPE, RECIPE, STOPPED, delivery, new_job, plan
+from vlmd.core.inputs import Outcome
 from vlmd.core.recipe import Recipe
 from vlmd.core.states import ENDED_JOBS, FILE_ARROWS, JOB_ARROWS, WINDOW_ARROWS
 from vlmd.store import Store, files, jobs, windows
@@ -159,7 +160,7 @@ class Sequences(RuleBasedStateMachine):
     @some_job_is("merging")
     @rule(data=st.data())
     def merged(self, data: st.DataObject) -> None:
-        assert self.write(jobs.merged, self.pick(data, "merging"), "{}")
+        assert self.write(jobs.merged, self.pick(data, "merging"), "{}", Outcome())
 
     @some_job_is("done", "failed")
     @rule(data=st.data())

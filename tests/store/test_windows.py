@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from tests.store.making import DEGRADED, LOST, RECIPE, STOPPED, answered, delivery, leased, planned, rows, state
 from vlmd.core.errors import Code, Failure
+from vlmd.core.inputs import Outcome
 from vlmd.store import Store, jobs, reader, windows
 
 LIMIT = 3
@@ -152,7 +153,7 @@ async def test_every_change_of_state_is_written_down(store: Store, database: Pat
     lease = await leased(store, job)
     await store.write(windows.fail, lease.id, 0, LOST, True, LIMIT, 4)
     await answered(store, job)
-    await store.write(jobs.merged, job, "{}", 5)
+    await store.write(jobs.merged, job, "{}", Outcome(), 5)
     history = rows(database, "SELECT entity, old, new, code FROM transitions ORDER BY id")
     assert [tuple(row.values()) for row in history] == [
         ("file", None, "registered", None),

@@ -235,7 +235,7 @@ class World:
         self._take(number, size)
         shown = [Window(index, 0, 1000, [0], None) for index in range(size)]
         file = FileRef(b"/", b"/v", FileIdentity(1, 1, 1))
-        return windows.Lease(self.leases, number, file, FACTS, RECIPE, shown, False)
+        return windows.Lease(self.leases, number, file, FACTS, RECIPE, shown, {0: 0}, False)
 
     def _add(self, arrival: Arrival) -> None:
         number = len(self.jobs) + 1

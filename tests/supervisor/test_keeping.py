@@ -13,6 +13,7 @@ import pytest
 from tests.store.making import answered, planned, rows
 from vlmd.config import Live, Settings, parse_settings
 from vlmd.core.errors import StoreError
+from vlmd.core.inputs import Outcome
 from vlmd.core.retention import DAY_MS
 from vlmd.store import Store, jobs
 from vlmd.supervisor import keeping
@@ -30,7 +31,7 @@ async def store(settings: Settings) -> AsyncIterator[Store]:
     store = await Store.open(settings.paths.database)
     job = await planned(store)
     await answered(store, job)
-    await store.write(jobs.merged, job, "{}", 5)
+    await store.write(jobs.merged, job, "{}", Outcome(), 5)
     yield store
     await store.close()
 

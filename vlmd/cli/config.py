@@ -8,7 +8,7 @@ import click
 
 from vlmd.cli.client import Client
 from vlmd.cli.words import json_option, print_json
-from vlmd.config import Given, Settings, load_settings
+from vlmd.config import Given, PipelineSettings, Settings, load_settings
 from vlmd.config.changes import as_data
 from vlmd.config.check import doubts
 from vlmd.config.given import settings_variables
@@ -36,15 +36,26 @@ def check(given: Given) -> None:
         click.echo(f"warning: {doubt}", err=True)
     click.echo(f"ok: {settings.source or 'no config file'}")
     for name, pipeline in settings.pipelines.items():
-        window = pipeline.window
-        click.echo(
-            f"pipeline {name}: {pipeline.model} looks for {len(pipeline.labels)} kinds of events, "
-            f"{window.length:g} s every {window.step:g} s at {window.fps:g} pictures per second"
-        )
+        click.echo(f"pipeline {name}: {_asked(pipeline)}")
     for name, model in settings.models.items():
         click.echo(f"model {name}: {model.origin}, precision {model.precision}, {model.max_batch} windows at once")
     use = settings.devices.use
     click.echo(f"devices: {'every GPU that may be seen' if use == 'auto' else ', '.join(use)}")
+
+
+def _asked(pipeline: PipelineSettings) -> str:
+    """What a pipeline does, in one line."""
+    if pipeline.task == "ensemble":
+        return f"merges what {', '.join(pipeline.of)} found"
+    window = pipeline.window
+    looks = f"looks for {len(pipeline.labels)} kinds of events" if pipeline.task == "events" else pipeline.task
+    cut = {
+        "sliding": f"{window.length:g} s every {window.step:g} s at {window.fps:g} pictures per second",
+        "scenes": f"{window.most_frames} pictures of every scene",
+        "whole": f"up to {window.most_frames} pictures of the whole video",
+        "spans": f"up to {window.most_frames} pictures around {window.around or 'given moments'}",
+    }[window.plan]
+    return f"{pipeline.model} {looks}, {cut}"
 
 
 def _check_models(settings: Settings) -> None:

@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from vlmd.cli import completing
 from vlmd.cli.bars import Doing
 from vlmd.cli.words import clock, json_option, print_json
 from vlmd.config import Given, Settings, load_settings
 from vlmd.core.errors import UsageError, VlmdError
+from vlmd.core.inputs import Inputs
 from vlmd.core.messages import WindowAnswered
 from vlmd.core.names import shown
-from vlmd.core.tasks.events import Event, parse_answer
-from vlmd.supervisor.merging import events_task
+from vlmd.core.tasks.base import Reading
+from vlmd.core.video import seconds_to_ms
+from vlmd.supervisor.asking import task_of
 from vlmd.supervisor.trial import Trial
 
 
@@ -27,31 +30,46 @@ from vlmd.supervisor.trial import Trial
 @click.option(
     "--windows", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many windows."
 )
+@click.option("--question", help="What is asked of this video, where the pipeline's prompt has a place for it.")
+@click.option("--choice", "choices", multiple=True, help="One of the choices; once for each.")
+@click.option("--at", "moments", type=click.FloatRange(0), multiple=True, help="A moment that matters, in seconds.")
 @json_option
 @click.pass_obj
-def trial(given: Given, pipeline: str, video: Path, count: int, as_json: bool) -> None:
+def trial(
+    given: Given,
+    pipeline: str,
+    video: Path,
+    count: int,
+    question: str | None,
+    choices: tuple[str, ...],
+    moments: tuple[float, ...],
+    as_json: bool,
+) -> None:
     """Ask PIPELINE about a bit of VIDEO. Windows are spread evenly; nothing is queued or stored."""
     settings = load_settings(given)
     settings.require_runnable()
     if pipeline not in settings.pipelines:
         raise UsageError(f"there is no pipeline {pipeline!r}; there is {', '.join(sorted(settings.pipelines))}")
-    found = asyncio.run(tried(settings, pipeline, video.absolute(), count, as_json))
+    inputs = Inputs(question=question, choices=choices, timestamps_ms=tuple(sorted(map(seconds_to_ms, moments))))
+    found = asyncio.run(tried(settings, pipeline, video.absolute(), count, as_json, inputs))
     if as_json:
         print_json(found)
     if not found:
         raise VlmdError("not one window was answered")
 
 
-async def tried(settings: Settings, pipeline: str, video: Path, count: int, quiet: bool) -> list[dict[str, Any]]:
+async def tried(
+    settings: Settings, pipeline: str, video: Path, count: int, quiet: bool, inputs: Inputs | None = None
+) -> list[dict[str, Any]]:
     """What a pipeline says of so many windows of a video, each told as it is answered unless `quiet`."""
-    task = events_task(settings.pipelines[pipeline])
+    task = task_of(settings.pipelines[pipeline], inputs)
     found = []
     with Doing() as doing:
         doing.say(f"looking up the revision of {settings.pipelines[pipeline].model}")
-        attempt = Trial(settings, pipeline, doing.say)
+        attempt = Trial(settings, pipeline, inputs, doing.say)
         async for start_ms, end_ms, answer in attempt.answers(os.fsencode(video), count):
-            parsed = parse_answer(answer.text, answer.tokens, answer.usage.finish, task)
-            found.append(_document(start_ms, end_ms, answer, parsed.outcome, parsed.events))
+            reading = task.read(answer.text, answer.tokens, answer.usage.finish, answer.option_logprobs)
+            found.append(_document(start_ms, end_ms, answer, reading))
             with doing.aside():
                 if not quiet:
                     _print(found[-1])
@@ -59,15 +77,12 @@ async def tried(settings: Settings, pipeline: str, video: Path, count: int, quie
     return found
 
 
-def _document(start_ms: int, end_ms: int, answer: WindowAnswered, outcome: str, events: list[Event]) -> dict[str, Any]:
+def _document(start_ms: int, end_ms: int, answer: WindowAnswered, reading: Reading) -> dict[str, Any]:
     return {
         "start_s": start_ms / 1000,
         "end_s": end_ms / 1000,
-        "outcome": outcome,
-        "events": [
-            {"label": event.label, "team": event.team, "confidence": event.confidence, "details": event.details}
-            for event in events
-        ],
+        "outcome": reading.outcome,
+        "reading": msgspec.to_builtins(reading),
         "text": answer.text,
         "prompt_tokens": answer.usage.prompt_tokens,
         "new_tokens": answer.usage.new_tokens,

@@ -11,16 +11,16 @@ from vlmd.config.given import Given
 from vlmd.config.kinds import DEMO_MODEL
 from vlmd.config.live import Live
 from vlmd.config.load import load_settings, parse_settings
+from vlmd.config.pipeline import PipelineSettings
 from vlmd.config.settings import (
     DeviceSettings,
     InboxSettings,
     LimitSettings,
     ModelSettings,
     PathSettings,
-    PipelineSettings,
     Settings,
-    WindowSettings,
 )
+from vlmd.config.window import WindowSettings
 
 __all__ = [
     "DEMO_MODEL",

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
-from vlmd.config.settings import PipelineSettings, Settings
+from vlmd.config.pipeline import PipelineSettings
+from vlmd.config.settings import Settings
 
 
 def doubts(settings: Settings) -> list[str]:
@@ -19,7 +20,7 @@ def doubts(settings: Settings) -> list[str]:
 
 
 def _models(settings: Settings) -> Iterator[str]:
-    used = {pipeline.model for pipeline in settings.pipelines.values()}
+    used = settings.models_in_use()
     for name in settings.models:
         if name not in used:
             yield f"models.{name}: no pipeline uses it"

@@ -167,7 +167,7 @@ Globs = Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], Field(stric
 Devices = Annotated[Literal["auto"] | tuple[str, ...], PlainValidator(_devices)]
 Days = Annotated[int | Literal["forever"], PlainValidator(_days)]
 Words = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_words)]
-Labels = Annotated[Words, Field(min_length=1), AfterValidator(_labels)]
+Labels = Annotated[Words, AfterValidator(_labels)]
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Few = Annotated[int, Field(ge=1, le=1000)]

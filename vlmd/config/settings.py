@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from vlmd.config.generation import GenerationSettings
 from vlmd.config.kinds import (
     DEMO_MODEL,
     AbsolutePath,
@@ -20,26 +19,18 @@ from vlmd.config.kinds import (
     Globs,
     Hook,
     HubName,
-    Labels,
     ModelPath,
     Name,
     Revision,
     Seconds,
-    Words,
 )
+from vlmd.config.pipeline import PipelineSettings
 from vlmd.config.section import Section
 from vlmd.core.errors import ConfigError
 from vlmd.core.messages import DecodeLimits
-from vlmd.core.tasks.prompts import EVENTS_PROMPT, JOB_VARIABLES, WINDOW_VARIABLES, unknown_variables
-from vlmd.core.video import seconds_to_ms
-from vlmd.core.windows import SlidingPlan
 
 SOCKET_PATH_BYTES = 107
 """Longest path a Unix socket can have on Linux."""
-WINDOW_PICTURES = 1000
-"""Most pictures one window may show."""
-WINDOW_OVERLAP = 100
-"""Most windows one picture may be part of."""
 
 
 class PathSettings(Section):
@@ -177,81 +168,6 @@ class ModelSettings(Section):
         return f"{self.hub}@{self.revision}" if self.hub and self.revision else self.hub or self.path or ""
 
 
-class WindowSettings(Section):
-    """All in seconds, but for `fps`."""
-
-    length: Annotated[float, Field(ge=0.04, le=3600)] = 3.0
-    step: Annotated[float, Field(ge=0.04, le=3600)] = 2.0
-    fps: Annotated[float, Field(ge=0.001, le=120)] = 5.0
-    from_: Annotated[float, Field(ge=0, le=1_000_000, alias="from")] = 0.0
-    until: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
-
-    @field_validator("step")
-    @classmethod
-    def _bounded_overlap(cls, step: float, info: ValidationInfo) -> float:
-        length = info.data.get("length")
-        if length is not None and length > step * WINDOW_OVERLAP:
-            raise ValueError(
-                f"expected at least a hundredth of the length ({length / WINDOW_OVERLAP:g}), not {step:g}: "
-                f"every picture would be shown in more than {WINDOW_OVERLAP} windows"
-            )
-        return step
-
-    @field_validator("fps")
-    @classmethod
-    def _bounded_pictures(cls, fps: float, info: ValidationInfo) -> float:
-        length = info.data.get("length")
-        if length is not None and length * fps > WINDOW_PICTURES:
-            raise ValueError(
-                f"{length:g} seconds at {fps:g} pictures per second are more than the {WINDOW_PICTURES} "
-                "pictures a window may show; lower fps or length"
-            )
-        return fps
-
-    @field_validator("until")
-    @classmethod
-    def _after_from(cls, until: float | None, info: ValidationInfo) -> float | None:
-        begin = info.data.get("from_")
-        if until is not None and begin is not None and seconds_to_ms(until) <= seconds_to_ms(begin):
-            raise ValueError(f"expected a time after from ({begin:g}), not {until:g}")
-        return until
-
-    def plan(self) -> SlidingPlan:
-        """The same in milliseconds, as the planner wants it."""
-        return SlidingPlan(
-            length_ms=seconds_to_ms(self.length),
-            step_ms=seconds_to_ms(self.step),
-            fps=self.fps,
-            from_ms=seconds_to_ms(self.from_),
-            until_ms=None if self.until is None else seconds_to_ms(self.until),
-        )
-
-
-class PipelineSettings(Section):
-    model: str
-    """A name below `[models]`."""
-    task: Literal["events"] = "events"
-    labels: Labels
-    teams: Words = ("home", "away")
-    prompt: str = EVENTS_PROMPT
-    gap_seconds: Annotated[float, Field(ge=0, le=86400)] = 3.0
-    window: WindowSettings = Field(default_factory=WindowSettings)
-    generation: GenerationSettings = Field(default_factory=GenerationSettings)
-
-    @field_validator("prompt")
-    @classmethod
-    def _fillable(cls, prompt: str, info: ValidationInfo) -> str:
-        if not prompt.strip():
-            raise ValueError("the prompt is empty; leave the key out for the default one")
-        if unknown := unknown_variables(prompt):
-            known = ", ".join(f"{{{name}}}" for name in sorted(JOB_VARIABLES | WINDOW_VARIABLES))
-            names = ", ".join(f"{{{name}}}" for name in unknown)
-            raise ValueError(f"nothing can be filled in for {names}; known are {known}")
-        if "{teams}" in prompt and info.data.get("teams") == ():
-            raise ValueError("the prompt asks for {teams}, and teams is empty; name teams or write another prompt")
-        return prompt
-
-
 class Settings(Section):
     """All of config.toml. `load_settings` and `parse_settings` make it; the names in it are checked there."""
 
@@ -272,6 +188,10 @@ class Settings(Section):
     def source(self) -> Path | None:
         """The file these settings come from; None for the built-in defaults."""
         return self._source
+
+    def models_in_use(self) -> list[str]:
+        """Every model that a pipeline asks, once; an ensemble asks none."""
+        return list(dict.fromkeys(pipeline.model for pipeline in self.pipelines.values() if pipeline.model))
 
     def require_runnable(self) -> None:
         """Raise `ConfigError` unless there is a model and a pipeline to run."""

@@ -13,9 +13,10 @@ import msgspec
 
 from vlmd.core.answers import OptionLogprobs, Timings, Token, Usage
 from vlmd.core.errors import Failure
+from vlmd.core.inputs import Inputs, Outcome
 from vlmd.core.plans import Shape
 from vlmd.core.recipe import Recipe
-from vlmd.core.tasks.events import EventsTask
+from vlmd.core.tasks.registry import Task
 from vlmd.core.verification import Verification
 from vlmd.core.video import FileRef, VideoIndex
 from vlmd.core.windows import Window
@@ -150,6 +151,8 @@ class RunWindows(Message, frozen=True):
     windows: list[Window]
     recipe: Recipe
     limits: DecodeLimits
+    times_ms: dict[int, int] = {}
+    """When each picture of the windows is shown, by its ticks; only prompts need it."""
 
 
 class Cancel(Message, frozen=True):
@@ -243,7 +246,8 @@ class MergeJob(Message, frozen=True):
 
     database: str
     job: int
-    task: EventsTask
+    task: Task
+    inputs: Inputs | None
     root: str
     target: str | None
     log_level: int = 20
@@ -266,9 +270,11 @@ class Discarded(Message, frozen=True):
 
 
 class Merged(Message, frozen=True):
-    """`summary` is JSON: what lists show of a result. `body` is the result itself where none was written."""
+    """`summary` is JSON: what lists show of a result; `outcome`, what other pipelines see of it. `body` is the result
+    itself where none was written."""
 
     summary: str
+    outcome: Outcome
     body: str = ""
 
 

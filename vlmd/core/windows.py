@@ -35,6 +35,9 @@ class SlidingPlan(msgspec.Struct, frozen=True, kw_only=True):
         return math.ceil(Fraction(self.length_ms) * Fraction(str(self.fps)) / 1000)
 
 
+WindowPlan = SlidingPlan
+
+
 class Window(msgspec.Struct, frozen=True):
     """One span of a video and the pictures that stand for it."""
 

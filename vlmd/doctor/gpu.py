@@ -151,7 +151,7 @@ def _largest(setting: Setting, total: int) -> tuple[str, int] | None:
     settings = setting.settings
     cache = settings.paths.state / CACHE
     sizes = {}
-    for name in {pipeline.model for pipeline in settings.pipelines.values()}:
+    for name in settings.models_in_use():
         count = settings.models[name].devices_per_worker
         told = name if count == 1 else f"{name} on each of {count} GPUs"
         try:

@@ -44,7 +44,7 @@ def configured(setting: Setting) -> list[Finding]:
 
 def used(setting: Setting) -> list[str]:
     """The models that pipelines use, by name."""
-    return sorted({pipeline.model for pipeline in setting.settings.pipelines.values()})
+    return sorted(setting.settings.models_in_use())
 
 
 def folder_of(setting: Setting, name: str) -> Path:

@@ -34,19 +34,19 @@ def main(link_fd: int) -> int:
 
 
 def _serve(link: Link[ToMerger], request: MergeJob) -> Merged | Discarded | MergeFailed:
-    source, document = _built(request)
-    if source is None:
+    built = _built(request)
+    if built is None:
         return _failed(Code.MERGER_FAILED, f"job {request.job} has not been planned")
-    summary, body = json.dumps(result.summary(document)), as_text(document)
+    merged, body = Merged(summary=json.dumps(built.summary), outcome=built.outcome), as_text(built.document)
     if request.target is None:
-        return Merged(summary=summary, body=body)
+        return msgspec.structs.replace(merged, body=body)
     target = Path(request.target)
-    if holder(target) not in (None, source.facts.fingerprint):
+    if holder(target) not in (None, built.document["video"]["sha256"]):
         return _failed(Code.MERGER_FAILED, f"{target} is not a result of this video; move it away")
-    return _place(link, Draft(target, Path(request.root)), body, summary)
+    return _place(link, Draft(target, Path(request.root)), body, merged)
 
 
-def _place(link: Link[ToMerger], draft: Draft, body: str, summary: str) -> Merged | Discarded:
+def _place(link: Link[ToMerger], draft: Draft, body: str, merged: Merged) -> Merged | Discarded:
     """All that takes time is done before the supervisor is asked whether the job still wants its result."""
     draft.write(body)
     link.send(Prepared())
@@ -54,26 +54,27 @@ def _place(link: Link[ToMerger], draft: Draft, body: str, summary: str) -> Merge
         draft.discard()
         return Discarded()
     draft.publish()
-    return Merged(summary=summary)
+    return merged
 
 
-def _built(request: MergeJob) -> tuple[result.Source | None, dict[str, object]]:
-    """The job's result, from one moment of the database; no source if it has not been planned."""
+def _built(request: MergeJob) -> result.Built | None:
+    """The job's result, from one moment of the database; None if it has not been planned."""
     with reader.snapshot(Path(request.database)) as db:
         row = reader.job(db, request.job)
         if row is None or row["facts"] is None:
-            return None, {}
+            return None
         source = result.Source(
             job=row["id"],
             pipeline=row["pipeline"],
             name=row["name"],
             facts=msgspec.json.decode(row["facts"], type=VideoFacts),
             recipe=msgspec.json.decode(row["recipe_body"], type=Recipe),
+            inputs=request.inputs,
             reused=row["reused"],
             created_at=row["created_at"],
             started_at=row["started_at"],
         )
-        return source, result.build(source, request.task, list(reader.windows(db, request.job)))
+        return result.build(source, request.task, list(reader.windows(db, request.job)))
 
 
 def _failed(code: Code, reason: str) -> MergeFailed:

@@ -7,17 +7,20 @@ Pure: rows go in, plain data comes out.
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from vlmd import __version__
 from vlmd.core.answers import StoredAnswer, StoredWindow
-from vlmd.core.merge import MergedEvent, WindowEvents, merge_counts, merge_events
+from vlmd.core.inputs import Inputs, Outcome
 from vlmd.core.recipe import Recipe
-from vlmd.core.tasks.events import EventsTask, ParsedAnswer, parse_answer
+from vlmd.core.tasks.base import Reading, Said
+from vlmd.core.tasks.registry import Task
 from vlmd.core.video import VideoFacts
+from vlmd.outputs.bodies import Body, Read, body, span
 
 SCHEMA = "vlmd.result/1"
 _DIGITS = 4
@@ -32,52 +35,88 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     facts: VideoFacts
     recipe: Recipe
+    inputs: Inputs | None = None
     reused: int
     created_at: int
     started_at: int | None
 
 
-def build(source: Source, task: EventsTask, windows: Sequence[StoredWindow]) -> dict[str, Any]:
-    """The whole result document."""
-    parsed = [(window, _parse(window.answer, task)) for window in windows if window.answer is not None]
-    seen = [WindowEvents(w.index, w.start_ms, w.end_ms, answer.events) for w, answer in parsed]
-    return {
+class Built(msgspec.Struct, frozen=True):
+    """A result, and what of it is told elsewhere."""
+
+    document: dict[str, Any]
+    summary: dict[str, Any]
+    """What lists and screens show."""
+    outcome: Outcome
+    """What other pipelines see."""
+
+
+def build(source: Source, task: Task, windows: Sequence[StoredWindow]) -> Built:
+    """The whole result."""
+    read = [(window, _read(window, window.answer, task)) for window in windows if window.answer is not None]
+    own = body(task, [one for _, one in read])
+    document = {
         "schema": SCHEMA,
         "video": _video(source),
         "pipeline": source.pipeline,
-        "task": {"name": "events", "labels": task.labels, "teams": task.teams, "gap_s": task.gap_ms / 1000},
+        "task": {"name": task.__struct_config__.tag, **_task(task)},
         "model": {
             "name": source.recipe.model,
             "family": source.recipe.family,
             "revision": source.recipe.revision,
             "precision": source.recipe.precision,
         },
-        "recipe": {"digest": source.recipe.digest(), **msgspec.to_builtins(source.recipe)},
+        "recipe": {"digest": source.recipe.digest(), **_plain(source.recipe)},
+        "inputs": None if source.inputs is None else _inputs(source.inputs),
         "coverage": _coverage(source.facts, windows),
-        "answers": _answers(parsed),
+        "answers": _answers([one.reading for _, one in read]),
         "failed_windows": [_failed(window) for window in windows if window.state == "failed"],
-        "unparseable_windows": [_unparseable(w) for w, answer in parsed if answer.outcome == "unparseable"],
-        "events_at_gap_s": {str(gap // 1000): count for gap, count in merge_counts(seen).items()},
-        "events": [_event(event) for event in merge_events(seen, task.gap_ms)],
+        "unparseable_windows": [_unparseable(w) for w, one in read if one.reading.outcome == "unparseable"],
+        **own.fields,
         "run": _run(source, windows),
     }
+    return Built(document, _summary(document, own), own.outcome)
 
 
-def summary(document: dict[str, Any]) -> dict[str, Any]:
-    """What lists and screens show of a result."""
+def _summary(document: dict[str, Any], own: Body) -> dict[str, Any]:
+    answers = document["answers"]
     return {
-        "events": len(document["events"]),
-        "windows_with_events": document["answers"]["events"],
-        "windows_with_none": document["answers"]["none"],
-        "unparseable": document["answers"]["unparseable"],
-        "repaired": document["answers"]["repaired"],
-        "degenerate": document["answers"]["degenerate"],
+        "events": own.count,
+        "found": own.found,
+        "windows_with_events": answers["events"] + answers["answered"],
+        "windows_with_none": answers["none"],
+        "unparseable": answers["unparseable"],
+        "repaired": answers["repaired"],
+        "degenerate": answers["degenerate"],
         "truncated": document["video"]["truncated"],
     }
 
 
-def _parse(answer: StoredAnswer, task: EventsTask) -> ParsedAnswer:
-    return parse_answer(answer.text, answer.tokens, answer.finish, task)
+def _read(window: StoredWindow, answer: StoredAnswer, task: Task) -> Read:
+    reading = task.read(answer.text, answer.tokens, answer.finish, answer.option_logprobs)
+    return Read(window.index, window.start_ms, window.end_ms, reading)
+
+
+def _task(task: Task) -> dict[str, Any]:
+    fields: dict[str, Any] = _plain(task)
+    fields.pop("task")
+    if "gap_ms" in fields:
+        fields["gap_s"] = fields.pop("gap_ms") / 1000
+    return fields
+
+
+def _inputs(inputs: Inputs) -> dict[str, Any]:
+    fields: dict[str, Any] = dict.fromkeys(Inputs.__struct_fields__) | _plain(inputs)
+    fields["choices"] = list(inputs.choices)
+    fields["timestamps_s"] = [moment / 1000 for moment in inputs.timestamps_ms]
+    del fields["timestamps_ms"]
+    return fields
+
+
+def _plain(value: msgspec.Struct) -> dict[str, Any]:
+    """As JSON has it."""
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(value))
+    return plain
 
 
 def _video(source: Source) -> dict[str, Any]:
@@ -126,66 +165,30 @@ def _united(spans: list[tuple[int, int]]) -> int:
     return total
 
 
-def _answers(parsed: list[tuple[StoredWindow, ParsedAnswer]]) -> dict[str, Any]:
+def _answers(answers: Sequence[Reading]) -> dict[str, Any]:
     """How the answers read: a result of nothing but "none", or nothing that parses, must not look like a finding."""
-    answers = [answer for _, answer in parsed]
     count = len(answers)
-    unparseable = sum(answer.outcome == "unparseable" for answer in answers)
+    kinds = Counter(answer.outcome for answer in answers)
     repaired = sum(answer.repaired for answer in answers)
-    problems: dict[str, int] = {}
-    for answer in answers:
-        for problem in answer.problems:
-            problems[problem] = problems.get(problem, 0) + 1
+    problems = Counter(problem for answer in answers for problem in answer.problems)
     return {
-        "events": sum(answer.outcome == "events" for answer in answers),
-        "none": sum(answer.outcome == "none" for answer in answers),
-        "unparseable": unparseable,
+        **{kind: kinds[kind] for kind in get_args(Said)},
         "repaired": repaired,
         "degenerate": sum(answer.degenerate for answer in answers),
         "cut_off": sum(answer.truncated for answer in answers),
-        "share_unparseable": round(unparseable / count, _DIGITS) if count else 0.0,
+        "share_unparseable": round(kinds["unparseable"] / count, _DIGITS) if count else 0.0,
         "share_repaired": round(repaired / count, _DIGITS) if count else 0.0,
         "problems": dict(sorted(problems.items())),
     }
 
 
 def _failed(window: StoredWindow) -> dict[str, Any]:
-    return {**_span(window.index, window.start_ms, window.end_ms), "code": window.code, "reason": window.reason}
+    return {**span(window.index, window.start_ms, window.end_ms), "code": window.code, "reason": window.reason}
 
 
 def _unparseable(window: StoredWindow) -> dict[str, Any]:
     text = window.answer.text if window.answer else ""
-    return {**_span(window.index, window.start_ms, window.end_ms), "text": text[:300]}
-
-
-def _event(event: MergedEvent) -> dict[str, Any]:
-    return {
-        "start_s": event.start_ms / 1000,
-        "end_s": event.end_ms / 1000,
-        "label": event.label,
-        "team": event.team,
-        "confidence": _rounded(event.confidence),
-        "stated_confidence": event.stated_confidence,
-        "details": event.details,
-        "label_known": event.label_known,
-        "evidence": [
-            {
-                **_span(one.index, one.start_ms, one.end_ms),
-                "confidence": _rounded(one.confidence),
-                "stated_confidence": one.stated_confidence,
-                "details": one.details,
-            }
-            for one in event.evidence
-        ],
-    }
-
-
-def _span(index: int, start_ms: int, end_ms: int) -> dict[str, Any]:
-    return {"window": index, "start_s": start_ms / 1000, "end_s": end_ms / 1000}
-
-
-def _rounded(probability: float | None) -> float | None:
-    return None if probability is None else round(probability, _DIGITS)
+    return {**span(window.index, window.start_ms, window.end_ms), "text": text[:300]}
 
 
 def _run(source: Source, windows: Sequence[StoredWindow]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import aiosqlite
 import msgspec
 
 from vlmd.core.errors import Code, Failure
+from vlmd.core.inputs import Inputs
 from vlmd.core.states import ACTIVE_JOBS
 from vlmd.core.video import FileIdentity, FileRef
 from vlmd.store.rows import change, every, insert, one
@@ -23,6 +24,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     pipeline: str
     name: str
     base: str
+    inputs: Inputs | None = None
     priority: int = 0
 
 
@@ -53,22 +55,25 @@ async def take(db: aiosqlite.Connection, found: Sequence[NewJob | Refusal], now:
 
 
 async def register(db: aiosqlite.Connection, new: NewJob, now: int) -> tuple[int, list[int]]:
-    """A job for a file. The same file in the same pipeline keeps the job it has while that is under way.
+    """A job for a file. The same file, pipeline and inputs keep the job they have while that is under way.
 
     Returns the job's id, and the ids of jobs that ended because this content took their file's place.
     """
     voided = await supersede(db, new.file.path, now, keep=new.file.identity)
     file_id = await _file(db, new.file, new.origin, now)
+    inputs = None if new.inputs is None else msgspec.json.encode(new.inputs).decode()
     running = await one(
-        db, f"SELECT id FROM jobs WHERE file_id = ? AND pipeline = ? AND state IN ({_ACTIVE})", (file_id, new.pipeline)
+        db,
+        f"SELECT id FROM jobs WHERE file_id = ? AND pipeline = ? AND inputs IS ? AND state IN ({_ACTIVE})",
+        (file_id, new.pipeline, inputs),
     )
     if running is not None:
         return running["id"], voided
-    values = (file_id, new.pipeline, new.name, new.base, new.priority, now, now)
+    values = (file_id, new.pipeline, new.name, new.base, inputs, new.priority, now, now)
     job_id = await insert(
         db,
-        "INSERT INTO jobs (file_id, pipeline, name, base, priority, state, created_at, changed_at)"
-        " VALUES (?, ?, ?, ?, ?, 'indexing', ?, ?)",
+        "INSERT INTO jobs (file_id, pipeline, name, base, inputs, priority, state, created_at, changed_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, 'indexing', ?, ?)",
         values,
     )
     return job_id, voided
@@ -159,6 +164,11 @@ async def wake_twins(db: aiosqlite.Connection, job_id: int, now: int) -> None:
 def file_ref(row: aiosqlite.Row) -> FileRef:
     """The file of a row that carries a file's columns."""
     return FileRef(row["root"], row["path"], _identity(row))
+
+
+def inputs_of(row: aiosqlite.Row) -> Inputs | None:
+    """What came with the video of a job's row."""
+    return None if row["inputs"] is None else msgspec.json.decode(row["inputs"], type=Inputs)
 
 
 async def _file(db: aiosqlite.Connection, file: FileRef, origin: str, now: int) -> int:

@@ -9,11 +9,12 @@ import msgspec
 
 from vlmd.core import names
 from vlmd.core.errors import Failure
+from vlmd.core.inputs import Inputs, Outcome
 from vlmd.core.recipe import Recipe
 from vlmd.core.states import ACTIVE_JOBS, ENDED_JOBS
 from vlmd.core.video import FileRef, VideoIndex
-from vlmd.core.windows import SlidingPlan, Window
-from vlmd.store.files import end, file_ref, return_leases, wake_twins
+from vlmd.core.windows import Window, WindowPlan
+from vlmd.store.files import end, file_ref, inputs_of, return_leases, wake_twins
 from vlmd.store.rows import change, every, one
 
 
@@ -24,6 +25,7 @@ class IndexingJob(msgspec.Struct, frozen=True):
     pipeline: str
     name: str
     file: FileRef
+    inputs: Inputs | None
 
 
 class MergingJob(msgspec.Struct, frozen=True):
@@ -32,6 +34,7 @@ class MergingJob(msgspec.Struct, frozen=True):
     result: str
     """Path of the result below the results folder."""
     file: FileRef
+    inputs: Inputs | None
     check_file: bool
     """The job has not been done before: its file must still be what was looked at."""
 
@@ -43,6 +46,7 @@ class UnfinishedJob(msgspec.Struct, frozen=True):
     recipe: str | None
     plan: str | None
     """The window plan it was cut by, as JSON."""
+    inputs: Inputs | None
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -51,7 +55,7 @@ class Plan(msgspec.Struct, frozen=True):
     index: VideoIndex
     recipe: Recipe
     windows: list[Window]
-    sliding: SlidingPlan
+    cut: WindowPlan
 
 
 async def indexing(db: aiosqlite.Connection, without: Sequence[str] = (), limit: int = 64) -> list[IndexingJob]:
@@ -59,22 +63,24 @@ async def indexing(db: aiosqlite.Connection, without: Sequence[str] = (), limit:
     marks = ", ".join("?" for _ in without)
     rows = await every(
         db,
-        "SELECT jobs.id AS job_id, pipeline, name, files.* FROM jobs JOIN files ON files.id = file_id"
+        "SELECT jobs.id AS job_id, pipeline, name, inputs, files.* FROM jobs JOIN files ON files.id = file_id"
         f" WHERE jobs.state = 'indexing' AND pipeline NOT IN ({marks}) ORDER BY priority DESC, jobs.id LIMIT ?",
         (*without, limit),
     )
-    return [IndexingJob(row["job_id"], row["pipeline"], row["name"], file_ref(row)) for row in rows]
+    return [IndexingJob(row["job_id"], row["pipeline"], row["name"], file_ref(row), inputs_of(row)) for row in rows]
 
 
 async def merging(db: aiosqlite.Connection) -> list[MergingJob]:
     """Jobs whose result is to be written; of several with the same result, the oldest."""
     rows = await every(
         db,
-        "SELECT jobs.id AS job_id, pipeline, result, summary, files.* FROM jobs JOIN files ON files.id = file_id"
+        "SELECT jobs.id AS job_id, pipeline, result, summary, inputs, files.*"
+        " FROM jobs JOIN files ON files.id = file_id"
         " WHERE jobs.id IN (SELECT min(id) FROM jobs WHERE state = 'merging' GROUP BY result) ORDER BY jobs.id",
     )
     return [
-        MergingJob(row["job_id"], row["pipeline"], row["result"], file_ref(row), row["summary"] is None) for row in rows
+        MergingJob(row["job_id"], row["pipeline"], row["result"], file_ref(row), inputs_of(row), row["summary"] is None)
+        for row in rows
     ]
 
 
@@ -84,8 +90,13 @@ async def is_merging(db: aiosqlite.Connection, job_id: int) -> bool:
 
 async def unfinished(db: aiosqlite.Connection) -> list[UnfinishedJob]:
     marks = ", ".join(f"'{state}'" for state in ACTIVE_JOBS)
-    rows = await every(db, f"SELECT id, pipeline, state, recipe, plan FROM jobs WHERE state IN ({marks}) ORDER BY id")
-    return [UnfinishedJob(*row) for row in rows]
+    rows = await every(
+        db, f"SELECT id, pipeline, state, recipe, plan, inputs FROM jobs WHERE state IN ({marks}) ORDER BY id"
+    )
+    return [
+        UnfinishedJob(row["id"], row["pipeline"], row["state"], row["recipe"], row["plan"], inputs_of(row))
+        for row in rows
+    ]
 
 
 async def plan(db: aiosqlite.Connection, job_id: int, plan: Plan, now: int) -> str | None:
@@ -166,13 +177,14 @@ async def remerge(db: aiosqlite.Connection, job_id: int, now: int) -> bool:
     )
 
 
-async def merged(db: aiosqlite.Connection, job_id: int, summary: str, now: int) -> bool:
+async def merged(db: aiosqlite.Connection, job_id: int, summary: str, outcome: Outcome, now: int) -> bool:
     """The result lies on disk. False if the job was ended meanwhile."""
+    told = msgspec.json.encode(outcome).decode()
     moved = await change(
         db,
-        "UPDATE jobs SET state = 'done', summary = ?, finished_at = ?, changed_at = ?"
+        "UPDATE jobs SET state = 'done', summary = ?, outcome = ?, finished_at = ?, changed_at = ?"
         " WHERE id = ? AND state = 'merging'",
-        (summary, now, now, job_id),
+        (summary, told, now, now, job_id),
     )
     await wake_twins(db, job_id, now)
     return bool(moved)
@@ -188,7 +200,7 @@ async def hurry(db: aiosqlite.Connection, job_id: int) -> None:
     )
 
 
-def plan_text(plan: SlidingPlan) -> str:
+def plan_text(plan: WindowPlan) -> str:
     """A window plan as it is kept with its job."""
     return msgspec.json.encode(plan).decode()
 
@@ -211,7 +223,7 @@ async def _describe(db: aiosqlite.Connection, job: aiosqlite.Row, plan: Plan, di
             facts.fingerprint,
             msgspec.json.encode(facts).decode(),
             digest,
-            plan_text(plan.sliding),
+            plan_text(plan.cut),
             plan.recipe.model,
             await _claim(db, job["base"], facts.fingerprint),
             now,

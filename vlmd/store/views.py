@@ -30,6 +30,7 @@ def job_detail(db: sqlite3.Connection, job_id: int) -> dict[str, Any] | None:
         **_job(row),
         "video": json.loads(row["facts"]) if row["facts"] else None,
         "recipe": json.loads(row["recipe_body"]) if row["recipe_body"] else None,
+        "inputs": json.loads(row["inputs"]) if row["inputs"] else None,
         "degraded": reader.degraded(db, job_id),
         "memory": reader.memory(db, job_id),
         "failed_windows": [_window(window) for window in reader.failed_windows(db, job_id, FAILED_SHOWN)],

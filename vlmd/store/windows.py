@@ -37,6 +37,8 @@ class Lease(msgspec.Struct, frozen=True):
     facts: VideoFacts
     recipe: Recipe
     windows: list[Window]
+    times_ms: dict[int, int]
+    """When each picture is shown, by its ticks."""
     suspect: bool
     """A worker died over it: it shares neither lease nor batch with others, so that the next death has one cause."""
 
@@ -114,7 +116,9 @@ async def lease(
         (now, now, job_id),
     )
     suspect = run[0]["failures"] > 0
-    return Lease(lease_id, job_id, file_ref(job), facts, recipe, [_window(row) for row in run], suspect)
+    leased = [_window(row) for row in run]
+    times = {pts: ms for row in run for pts, ms in _times(row).items()}
+    return Lease(lease_id, job_id, file_ref(job), facts, recipe, leased, times, suspect)
 
 
 async def checkpoint(
@@ -246,6 +250,12 @@ def _window(row: aiosqlite.Row) -> Window:
     return Window(row["idx"], row["start_ms"], row["end_ms"], pts, row["seek"])
 
 
+def _times(row: aiosqlite.Row) -> dict[int, int]:
+    """Milliseconds of a window's pictures, by their ticks."""
+    planned = msgspec.msgpack.decode(row["pts"], type=list[int])
+    return dict(zip(planned, msgspec.json.decode(row["times_ms"], type=list[int]), strict=True))
+
+
 def _wrong_pictures(window: aiosqlite.Row, answer: WindowAnswered) -> Failure | None:
     """Why the pictures the model saw are not this window's; None if they are (some may be missing)."""
     planned = msgspec.msgpack.decode(window["pts"], type=list[int])
@@ -273,8 +283,7 @@ async def _insert_answer(db: aiosqlite.Connection, window: aiosqlite.Row, delive
         (window["job_id"],),
     )
     assert job is not None
-    planned = msgspec.msgpack.decode(window["pts"], type=list[int])
-    times = dict(zip(planned, msgspec.json.decode(window["times_ms"], type=list[int]), strict=True))
+    times = _times(window)
     values = {
         "fingerprint": job["fingerprint"],
         "start_ms": window["start_ms"],
@@ -286,7 +295,7 @@ async def _insert_answer(db: aiosqlite.Connection, window: aiosqlite.Row, delive
         "tokens": msgspec.msgpack.encode(answer.tokens),
         "finish": answer.usage.finish,
         "frame_times_ms": msgspec.json.encode([times[pts] for pts in answer.pts]).decode(),
-        "frames_asked": len(planned),
+        "frames_asked": len(times),
         "frame_digest": answer.frame_digest,
         "prompt_tokens": answer.usage.prompt_tokens,
         "new_tokens": answer.usage.new_tokens,

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vlmd.catalog.figures import CACHE, answers, asked, command, environment, known_figures, patience, remember
-from vlmd.config import Live, Settings
+from vlmd.config import Live, PipelineSettings, Settings
 from vlmd.core import plans
 from vlmd.core.figures import Figures
 from vlmd.core.memory import needed_bytes
@@ -23,6 +23,16 @@ from vlmd.core.messages import ModelSpec
 from vlmd.core.plans import Shape
 
 logger = logging.getLogger("vlmd.figures")
+
+
+_WORDS_BROUGHT = 400
+"""Words that a video's own question, or another pipeline's result, adds to a prompt at the most, in most cases."""
+
+
+def _words(pipeline: PipelineSettings) -> int:
+    """About how long a pipeline's prompt is, in words."""
+    brought = (pipeline.asks_each_video + len(pipeline.context)) * _WORDS_BROUGHT
+    return plans.words_of(" ".join([pipeline.template, *pipeline.labels, *pipeline.teams])) + brought
 
 
 def shape(settings: Settings, name: str) -> Shape:
@@ -33,8 +43,8 @@ def shape(settings: Settings, name: str) -> Shape:
     if not asked:
         return Shape(frame_tokens=tokens)
     return Shape(
-        frames=max(pipeline.window.plan().frames for pipeline in asked),
-        words=max(plans.words_of(" ".join([pipeline.prompt, *pipeline.labels, *pipeline.teams])) for pipeline in asked),
+        frames=max(pipeline.window.most_frames for pipeline in asked),
+        words=max(_words(pipeline) for pipeline in asked),
         new_tokens=max(pipeline.generation.max_new_tokens for pipeline in asked),
         beams=max(pipeline.generation.beams for pipeline in asked),
         frame_tokens=tokens,

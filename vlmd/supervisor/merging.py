@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 from vlmd.clock import now_ms
 from vlmd.config import Live, Settings
-from vlmd.config.settings import PipelineSettings
 from vlmd.core.errors import Code, Failure, MediaError, Problem
+from vlmd.core.inputs import Inputs
 from vlmd.core.messages import Merged, MergeFailed, MergeJob
-from vlmd.core.tasks.events import EventsTask
-from vlmd.core.video import FileRef, seconds_to_ms
+from vlmd.core.video import FileRef
 from vlmd.log import about, level
 from vlmd.media.opening import identify
 from vlmd.outputs.mount import missing, mount_of
 from vlmd.store import Store, jobs
+from vlmd.supervisor.asking import task_of
 from vlmd.supervisor.merger import Outcome, run_merger
 from vlmd.supervisor.pool import Pool
 
@@ -30,13 +30,6 @@ _PASSING = (Code.RESULT_UNWRITABLE, Code.EXHAUSTED)
 """Not the job's fault, and over some day: the job waits for that."""
 _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds until such a job is tried again; the last one again and again."""
-
-
-def events_task(pipeline: PipelineSettings) -> EventsTask:
-    """How a pipeline's answers are read and merged."""
-    return EventsTask(
-        labels=list(pipeline.labels), teams=list(pipeline.teams), gap_ms=seconds_to_ms(pipeline.gap_seconds)
-    )
 
 
 @dataclass
@@ -82,13 +75,14 @@ class Mergers:
         what = f"the result of job {job}{others} cannot be written"
         return [Problem(what, delay.failure.reason, delay.failure.remedy)]
 
-    def request(self, job: int, pipeline: str, target: str | None) -> MergeJob:
+    def request(self, job: int, pipeline: str, inputs: Inputs | None, target: str | None) -> MergeJob:
         """What a merger is told; `target` is a result's path below the results folder, None to have it sent back."""
         paths = self._settings.paths
         return MergeJob(
             database=str(paths.database),
             job=job,
-            task=events_task(self._settings.pipelines[pipeline]),
+            task=task_of(self._settings.pipelines[pipeline], inputs),
+            inputs=inputs,
             root=str(paths.results),
             target=None if target is None else str(paths.results / f"{target}.json"),
             log_level=level(),
@@ -128,10 +122,10 @@ class Mergers:
 
     async def _conclude(self, job: jobs.MergingJob, outcome: Outcome) -> None:
         match outcome:
-            case Merged(summary=summary):
-                if await self._store.write(jobs.merged, job.id, summary, now_ms()):
-                    events = json.loads(summary)["events"]
-                    logger.info("done, %d events: %s.json", events, job.result, extra=about(job=job.id))
+            case Merged(summary=summary, outcome=told):
+                if await self._store.write(jobs.merged, job.id, summary, told, now_ms()):
+                    found = json.loads(summary)["found"]
+                    logger.info("done, %s: %s.json", found, job.result, extra=about(job=job.id))
             case MergeFailed(failure=failure):
                 state = "cancelled" if failure.code == Code.FILE_CHANGED else "failed"
                 await self._store.write(jobs.fail, job.id, failure, now_ms(), state)
@@ -143,7 +137,9 @@ class Mergers:
         if job.pipeline not in self._settings.pipelines:
             reason = f"pipeline {job.pipeline} is not configured any more"
             return MergeFailed(failure=Failure(Code.UNKNOWN_PIPELINE, reason))
-        request = self.request(job.id, job.pipeline, job.result)  # before a reload can take the pipeline away
+        request = self.request(
+            job.id, job.pipeline, job.inputs, job.result
+        )  # before a reload can take the pipeline away
         if job.check_file and (changed := await asyncio.to_thread(_changed, job.file)):
             return MergeFailed(failure=changed)
         if away := await asyncio.to_thread(missing, self._settings.paths.results, self._mount):

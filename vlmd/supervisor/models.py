@@ -40,7 +40,7 @@ class Absent(ConfigError):
 def present_models(settings: Settings, known: Collection[str] = ()) -> tuple[dict[str, ModelSpec], dict[str, Failure]]:
     """Every model a pipeline uses, but for those that are known; and of those that are not here, why. Reads files."""
     specs, absent = {}, {}
-    for name in dict.fromkeys(pipeline.model for pipeline in settings.pipelines.values()):
+    for name in settings.models_in_use():
         try:
             if name not in known:
                 specs[name] = model_spec(name, settings)
@@ -72,7 +72,7 @@ def model_spec(name: str, settings: Settings) -> ModelSpec:
 def problems_of_models(settings: Settings) -> list[str]:
     """What of the configuration names no checkpoint, each with its key; reads next to nothing."""
     problems: list[str] = []
-    for name in dict.fromkeys(pipeline.model for pipeline in settings.pipelines.values()):
+    for name in settings.models_in_use():
         try:
             check_model(name, settings.models[name], settings.paths.models)
         except Absent as error:

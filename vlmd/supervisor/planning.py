@@ -10,17 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 from vlmd.clock import now_ms
 from vlmd.config import Live, Settings
-from vlmd.config.settings import ModelSettings, PipelineSettings
 from vlmd.core.errors import Code, Failure, MediaError, Problem
-from vlmd.core.families import family_name
+from vlmd.core.inputs import Inputs
 from vlmd.core.messages import ModelSpec
 from vlmd.core.recipe import Recipe
-from vlmd.core.tasks.prompts import fill
 from vlmd.core.video import VideoIndex
 from vlmd.core.windows import plan_windows
 from vlmd.log import about
 from vlmd.media.client import Decoder
 from vlmd.store import Store, jobs
+from vlmd.supervisor.asking import plan_of, recipe_of
 from vlmd.supervisor.pool import Pool
 
 logger = logging.getLogger("vlmd.planning")
@@ -32,28 +31,6 @@ _CRASHES_ALLOWED = 3
 _CRASH = (Code.DECODER_CRASHED, Code.DECODER_LIMIT)
 _RETRY_SECONDS = 2.0
 """Pause before the next attempt where there was nothing left to start a decoder with."""
-
-
-def make_recipe(pipeline: PipelineSettings, model: ModelSpec, settings: ModelSettings) -> Recipe:
-    """What determines the answers of this pipeline."""
-    fps = pipeline.window.fps
-    variables = {
-        "labels": ", ".join(pipeline.labels),
-        "teams": " or ".join(pipeline.teams),
-        "fps": f"{fps:g}",
-    }
-    return Recipe(
-        model=model.name,
-        revision=model.revision,
-        family=family_name(model.family),
-        precision=model.precision,
-        frame_edge=settings.frame_edge,
-        frame_tokens=None if settings.frame_tokens == "auto" else settings.frame_tokens,
-        window_frames=pipeline.window.plan().frames,
-        fps=fps,
-        prompt=fill(pipeline.prompt, variables),
-        generation=pipeline.generation.plan(),
-    )
 
 
 class Planner:
@@ -95,12 +72,12 @@ class Planner:
         """Pipelines whose model is not here."""
         return [name for name, pipeline in self._settings.pipelines.items() if pipeline.model in self._absent]
 
-    def recipe(self, pipeline: str) -> Recipe | None:
+    def recipe(self, pipeline: str, inputs: Inputs | None) -> Recipe | None:
         """The recipe of a configured pipeline; None for one that is not configured (any more)."""
         settings = self._settings.pipelines.get(pipeline)
         if settings is None:
             return None
-        return make_recipe(settings, self._models[settings.model], self._settings.models[settings.model])
+        return recipe_of(settings, self._models[settings.model], self._settings.models[settings.model], inputs)
 
     def wake(self) -> None:
         """There may be jobs to index."""
@@ -120,7 +97,7 @@ class Planner:
         for job in await self._store.write(jobs.unfinished):
             if job.pipeline in waiting:
                 continue
-            recipe = self.recipe(job.pipeline)
+            recipe = self.recipe(job.pipeline, job.inputs)
             if recipe is None:
                 reason = f"pipeline {job.pipeline} is not configured any more"
                 await self._store.write(jobs.fail, job.id, Failure(Code.UNKNOWN_PIPELINE, reason), now_ms())
@@ -135,7 +112,7 @@ class Planner:
         await self._pool.run()
 
     def _asks_otherwise(self, job: jobs.UnfinishedJob, recipe: Recipe) -> bool:
-        plan = self._settings.pipelines[job.pipeline].window.plan()
+        plan = plan_of(self._settings.pipelines[job.pipeline], job.inputs)
         return (job.recipe, job.plan) != (recipe.digest(), jobs.plan_text(plan))
 
     def stop(self) -> None:
@@ -158,13 +135,13 @@ class Planner:
 
     async def _index_and_plan(self, job: jobs.IndexingJob) -> None:
         settings = self._settings
-        recipe = self.recipe(job.pipeline)
+        recipe = self.recipe(job.pipeline, job.inputs)
         if recipe is None:
             raise MediaError(Code.UNKNOWN_PIPELINE, f"pipeline {job.pipeline} is not configured")
         loop = asyncio.get_running_loop()
         index = await loop.run_in_executor(self._threads, self._index, job)
         self._exhausted = None
-        plan = settings.pipelines[job.pipeline].window.plan()
+        plan = plan_of(settings.pipelines[job.pipeline], job.inputs)
         windows = await asyncio.to_thread(plan_windows, index, plan, settings.limits.max_windows)
         self._crashes.pop(job.id, None)
         state = await self._store.write(jobs.plan, job.id, jobs.Plan(index, recipe, windows, plan), now_ms())

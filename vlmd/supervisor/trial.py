@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 from vlmd.config import Settings
 from vlmd.core.errors import Code, WorkerError
+from vlmd.core.inputs import Inputs
 from vlmd.core.messages import (
     Beat,
     CannotStart,
@@ -25,12 +26,12 @@ from vlmd.core.video import FileRef, VideoIndex
 from vlmd.core.windows import Window, plan_windows
 from vlmd.media.client import Decoder
 from vlmd.media.opening import identify
+from vlmd.supervisor.asking import plan_of, recipe_of
 from vlmd.supervisor.devices.discovery import discover
 from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.fleet.choosing import too_few_devices
 from vlmd.supervisor.fleet.worker import worker_process
 from vlmd.supervisor.models import model_spec
-from vlmd.supervisor.planning import make_recipe
 from vlmd.supervisor.process import Child
 
 _SAID_EVERY_SECONDS = 2.0
@@ -39,15 +40,16 @@ _SAID_EVERY_SECONDS = 2.0
 class Trial:
     """Runs a pipeline over windows spread evenly; `say` hears what is going on."""
 
-    def __init__(self, settings: Settings, pipeline: str, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, pipeline: str, inputs: Inputs | None, say: Callable[[str], None]) -> None:
         self._settings = settings
         self._pipeline = settings.pipelines[pipeline]
+        self._inputs = inputs
         self._say = say
         self._decoder: Decoder | None = None
         self._said_at = time.monotonic()
         model = settings.models[self._pipeline.model]
         self._model = model_spec(self._pipeline.model, settings)
-        self._recipe = make_recipe(self._pipeline, self._model, model)
+        self._recipe = recipe_of(self._pipeline, self._model, model, self._inputs)
 
     async def answers(self, path: bytes, count: int) -> AsyncIterator[tuple[int, int, WindowAnswered]]:
         """(start, end, answer) of every window that was answered. Raises `MediaError`, `WorkerError`."""
@@ -58,7 +60,9 @@ class Trial:
             raise WorkerError(failure.code, failure.reason)
         self._say("reading the video")
         index = await self._indexed(file)
-        windows = _spread(plan_windows(index, self._pipeline.window.plan(), self._settings.limits.max_windows), count)
+        windows = _spread(
+            plan_windows(index, plan_of(self._pipeline, self._inputs), self._settings.limits.max_windows), count
+        )
         worker = await worker_process(devices)
         try:
             self._say(f"loading {self._model.name} on {' and '.join(device.label for device in devices)}")
@@ -108,6 +112,7 @@ class Trial:
             windows=windows,
             recipe=self._recipe,
             limits=self._settings.limits.for_decoder(),
+            times_ms={pts: index.ms(pts) for window in windows for pts in window.pts},
         )
 
     async def _serve(self, worker: Child[FromWorker], run: RunWindows) -> AsyncIterator[WindowAnswered]:

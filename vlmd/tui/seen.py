@@ -13,6 +13,7 @@ import msgspec
 from vlmd.core.answers import RawAnswer
 from vlmd.core.merge import MergedEvent, WindowEvents, merge_events
 from vlmd.core.tasks.events import EventsTask, parse_answer
+from vlmd.core.tasks.registry import Task
 
 _JOBS_KEPT = 50
 """Jobs whose events are remembered; the one heard of longest ago goes first."""
@@ -22,7 +23,7 @@ class AnswerPage(msgspec.Struct, frozen=True):
     """What the daemon hands out: answers, and by pipeline how they are read."""
 
     answers: list[RawAnswer]
-    tasks: dict[str, EventsTask]
+    tasks: dict[str, Task]
 
 
 class SeenEvent(msgspec.Struct, frozen=True):
@@ -44,7 +45,7 @@ class Seen:
     def take(self, page: AnswerPage) -> None:
         for raw in page.answers:
             task = page.tasks.get(raw.pipeline)
-            if raw.job is not None and task is not None:
+            if raw.job is not None and isinstance(task, EventsTask):
                 job = self._jobs.pop(raw.job, None) or _Job(raw.job, raw.name)
                 self._jobs[raw.job] = job
                 job.take(raw, task)

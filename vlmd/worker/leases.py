@@ -156,7 +156,8 @@ class LeaseReader:
     ) -> Iterator[Question]:
         pts = [moment for moment in window.pts if moment in pictures]
         if pts:
-            prompt = fill_window(run.recipe.prompt, window.start_ms, window.end_ms, len(pts))
+            times = [run.times_ms[moment] for moment in pts] if run.times_ms else []
+            prompt = fill_window(run.recipe.prompt, window.start_ms, window.end_ms, len(pts), times)
             elapsed = int((time.monotonic() - begun) * 1000)
             yield Question(run, window, pts, [pictures[moment] for moment in pts], prompt, elapsed)
 

@@ -14,7 +14,9 @@ from typing import Literal
 
 import msgspec
 
-from vlmd.core.answers import Finish, Token
+from vlmd.core.answers import Finish, OptionLogprobs, Token
+from vlmd.core.tasks import grammars
+from vlmd.core.tasks.base import BaseTask, Reading
 from vlmd.core.tasks.confidence import AnswerTokens, stated_share, value_span
 from vlmd.core.tasks.exact import Container
 from vlmd.core.tasks.fields import CONFIDENCE_KEYS, DETAILS_KEYS, LABEL_KEYS, TEAM_KEYS, Fields, is_wrapper
@@ -31,15 +33,30 @@ _MAX_NESTING = 8
 _REACH = 1 << 14
 """Characters from one label within which the next one is looked for."""
 
+_TOKENS_PER_EVENT = 64
+"""What a constrained event takes at the most, in the tokenizers of large models."""
+_DETAILS = 120
+"""Characters of details in a constrained event."""
+
 _TEAM_FILLER = frozenset({"the", "team", "side", "squad"})
 
 
-class EventsTask(msgspec.Struct, frozen=True, kw_only=True):
+class EventsTask(BaseTask, frozen=True, kw_only=True, tag="events"):
     """What was asked, and within how many milliseconds equal events of different windows are one."""
 
     labels: list[str]
     teams: list[str]
     gap_ms: int = 3000
+
+    def variables(self) -> dict[str, str]:
+        return {"labels": ", ".join(self.labels), "teams": " or ".join(self.teams)}
+
+    def grammar(self, max_new_tokens: int) -> str:
+        """The word None, or as many events as surely fit."""
+        return grammars.events(self.labels, self.teams, max(1, max_new_tokens // _TOKENS_PER_EVENT), _DETAILS)
+
+    def read(self, text: str, tokens: list[Token], finish: str, option_logprobs: OptionLogprobs) -> ParsedAnswer:
+        return parse_answer(text, tokens, finish, self)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,18 +75,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """False only for a team that was written and is not one of the task's."""
 
 
-class ParsedAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer as events. `problems` holds the words of `ReplyProblem` and `EventProblem`, sorted."""
+class ParsedAnswer(Reading, frozen=True, kw_only=True):
+    """An answer as events. `problems` holds the words of `ReplyProblem` and `EventProblem`; one that ends within an
+    object is truncated, too."""
 
-    outcome: Literal["events", "none", "unparseable"]
     events: list[Event]
-    repaired: bool
-    """Something in it was guessed or completed."""
-    degenerate: bool
-    """It is stuck in a loop."""
-    truncated: bool
-    """It was cut off by a limit or as it looped, or ends within an object."""
-    problems: list[str]
 
 
 class EventProblem(StrEnum):

@@ -71,18 +71,26 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     problems: list[str]
 
 
+def answer_of(text: str) -> tuple[str, set[ReplyProblem]]:
+    """`text` with reasoning and fences turned into spaces, so that offsets stay, and what had to be left out."""
+    start, stop = _answer_bounds(text[:MAX_CHARS])
+    problems = set()
+    if start > 0:
+        problems.add(ReplyProblem.REASONING)
+    if len(text) > MAX_CHARS:
+        problems.add(ReplyProblem.TOO_LONG)
+    if stop < min(len(text), MAX_CHARS):
+        problems.add(ReplyProblem.UNFINISHED_REASONING)
+    return " " * start + _FENCE.sub(lambda match: " " * len(match[0]), text[start:stop]), problems
+
+
 def read_reply(text: str) -> Reply:
     """Every object and list in `text`."""
-    start, stop = _answer_bounds(text[:MAX_CHARS])
-    visible = " " * start + _FENCE.sub(lambda match: " " * len(match[0]), text[start:stop])
+    start, _ = _answer_bounds(text[:MAX_CHARS])
+    visible, problems = answer_of(text)
     reader = _Reader(visible.rstrip())
     reader.read()
-    if start > 0:
-        reader.problems.add(ReplyProblem.REASONING)
-    if len(text) > MAX_CHARS:
-        reader.problems.add(ReplyProblem.TOO_LONG)
-    if stop < min(len(text), MAX_CHARS):
-        reader.problems.add(ReplyProblem.UNFINISHED_REASONING)
+    reader.problems |= problems
     return Reply(
         found=reader.found,
         plain=visible.strip(),

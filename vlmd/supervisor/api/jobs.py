@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from vlmd.core.errors import UsageError
+from vlmd.core.inputs import Inputs
 from vlmd.core.messages import Merged, MergeFailed
 from vlmd.store import views
 from vlmd.supervisor.api.answering import NotFound, job_id, number, read
@@ -76,7 +77,8 @@ class _Jobs:
             raise UsageError(f"job {job['id']} is {job['state']}: nothing has been answered yet")
         if job["pipeline"] not in self._parts.settings.pipelines:
             raise UsageError(f"pipeline {job['pipeline']} is not configured any more, so nothing says how to merge")
-        outcome = await run_merger(self._parts.mergers.request(job["id"], job["pipeline"], None))
+        inputs = None if job["inputs"] is None else msgspec.convert(job["inputs"], type=Inputs)
+        outcome = await run_merger(self._parts.mergers.request(job["id"], job["pipeline"], inputs, None))
         if isinstance(outcome, MergeFailed):
             raise UsageError(outcome.failure.reason)
         assert isinstance(outcome, Merged), "without a target there is nothing to discard"

@@ -21,8 +21,8 @@ from vlmd.core.answers import RawAnswer
 from vlmd.store import screen, views
 from vlmd.supervisor.api.answering import LARGEST_ID, job_id, number, read
 from vlmd.supervisor.api.status import DaemonStatus
+from vlmd.supervisor.asking import task_of
 from vlmd.supervisor.fleet.waiting import with_reason
-from vlmd.supervisor.merging import events_task
 from vlmd.supervisor.parts import Parts
 
 _MOST_JOBS = 200
@@ -61,7 +61,7 @@ class _Screen:
 
     async def _answers(self, view: Callable[[sqlite3.Connection], list[RawAnswer]]) -> Response:
         """Encoded in the thread that reads them: a page may be a megabyte."""
-        tasks = {name: events_task(pipeline) for name, pipeline in self._parts.settings.pipelines.items()}
+        tasks = {name: task_of(pipeline) for name, pipeline in self._parts.settings.pipelines.items()}
 
         def encoded(db: sqlite3.Connection) -> bytes:
             return msgspec.json.encode({"answers": view(db), "tasks": tasks})

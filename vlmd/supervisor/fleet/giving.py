@@ -108,5 +108,6 @@ class Giver:
             rotation=lease.facts.rotation,
             windows=lease.windows,
             recipe=lease.recipe,
+            times_ms=lease.times_ms,
             limits=self.limits.for_decoder(),
         )
