@@ -80,8 +80,8 @@ def _defaults(section: str, name: str, exclude: set[str]) -> dict[str, Any]:
 
 def test_defaults_agree_with_the_decoder() -> None:
     assert parse_settings({}).limits.for_decoder() == DecodeLimits()
-    assert parse_settings(RUNNABLE).pipelines["p"].window.plan() == SlidingPlan()
-    assert parse_settings(RUNNABLE).pipelines["p"].prompt == EVENTS_PROMPT
+    assert parse_settings(RUNNABLE).pipelines["p"].window.plan_for() == SlidingPlan()
+    assert parse_settings(RUNNABLE).pipelines["p"].template == EVENTS_PROMPT
     assert parse_settings(RUNNABLE).pipelines["p"].generation.plan() == Generation()
 
 
@@ -96,7 +96,7 @@ def test_defaults_survive_a_round_trip() -> None:
 
 def test_window_in_seconds_becomes_a_plan_in_milliseconds() -> None:
     window = {"length": 2.5, "step": 1, "fps": 2, "from": 0.1, "until": 7200}
-    plan = parse_settings(runnable(window=window)).pipelines["p"].window.plan()
+    plan = parse_settings(runnable(window=window)).pipelines["p"].window.plan_for()
     assert plan == SlidingPlan(length_ms=2500, step_ms=1000, fps=2, from_ms=100, until_ms=7_200_000)
 
 

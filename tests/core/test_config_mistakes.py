@@ -45,7 +45,7 @@ def test_every_mistake_is_told_at_once() -> None:
         from = 4
         until = 3
         [pipelines.other]
-        task = "caption"
+        task = "captions"
     """)
     assert sorted(told) == sorted(
         [
@@ -59,11 +59,11 @@ def test_every_mistake_is_told_at_once() -> None:
             'models.qwen.precision: expected "auto", "nf4", "int8", "bf16", "fp16" or "fp32", not "int4"',
             "models.qwen.max_bach: there is no such key; did you mean max_batch?",
             "pipelines.soccer.model: there is no [models.qwem] section; did you mean qwen?",
-            "pipelines.soccer.labels: expected at least 1 entry in the list, not an empty list",
+            'pipelines.soccer.labels: task = "events" looks for labels; name one at least, such as ["Goal", "Foul"]',
             "pipelines.soccer.window.until: expected a time after from (4), not 3",
-            'pipelines.other.task: expected "events", not "caption"',
+            'pipelines.other.task: expected "events", "caption", "choice", "feedback", "text" or "ensemble", '
+            'not "captions"',
             "pipelines.other.model: is missing, and has no default",
-            "pipelines.other.labels: is missing, and has no default",
         ]
     )
 
@@ -120,6 +120,23 @@ def test_mistake_is_told_in_plain_words(data: dict[str, Any], told: str) -> None
 @pytest.mark.parametrize(
     ("pipeline", "told"),
     [
+        ({"labels": []}, 'pipelines.p.labels: task = "events" looks for labels'),
+        ({"task": "choice", "choices": ["yes"]}, "pipelines.p.choices: expected two choices or more"),
+        ({"choices": ["yes", "no"]}, 'pipelines.p.choices: only a pipeline of task = "choice" has choices'),
+        ({"task": "ensemble", "of": ["a", "b"]}, "pipelines.p.model: an ensemble asks no model of its own"),
+        ({"of": ["a", "b"]}, 'pipelines.p.of: only a pipeline of task = "ensemble" is made of others'),
+        ({"prompt": "{choices}"}, "pipelines.p.prompt: nothing can be filled in for {choices}"),
+        ({"window": {"plan": "whole", "step": 1.0}}, 'pipelines.p.window.step: means nothing where plan = "whole"'),
+        ({"window": {"frames": 4}}, 'pipelines.p.window.frames: means nothing where plan = "sliding"'),
+        ({"window": {"plan": "whole", "min_frames": 4}}, "pipelines.p.window.max_frames: min_frames and max_frames go"),
+        (
+            {"window": {"plan": "whole", "min_frames": 4, "max_frames": 2}},
+            "pipelines.p.window.max_frames: expected at least min_frames (4), not 2",
+        ),
+        (
+            {"window": {"plan": "whole", "frames": 4, "max_frames": 2}},
+            "pipelines.p.window.max_frames: frames says exactly how many",
+        ),
         ({"labels": ["Goal", " goal "]}, 'pipelines.p.labels: "goal" stands there more than once'),
         ({"labels": ["Goal", ""]}, "pipelines.p.labels: an entry of the list is empty"),
         ({"labels": ["NONE"]}, 'pipelines.p.labels: "None" cannot be a label'),

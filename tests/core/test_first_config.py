@@ -54,7 +54,7 @@ def test_soccer_has_teams_and_other_pipelines_are_not_asked_for_them():
     for pipeline, teams in (("soccer", ("home", "away")), ("physio", ())):
         asked = parse_settings(tomllib.loads(first_config(first(pipeline=pipeline)))).pipelines[pipeline]
         assert asked.teams == teams
-        assert ("{teams}" in asked.prompt) == bool(teams)
+        assert ("{teams}" in asked.template) == bool(teams)
 
 
 def test_the_labels_are_those_of_the_long_file():

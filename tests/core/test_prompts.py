@@ -6,28 +6,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlmd.core.tasks.prompts import EVENTS_PROMPT, clock, fill, fill_window, unknown_variables
+from vlmd.core.tasks.prompts import EVENTS_PROMPT, clock, fill, fill_window, shown, unknown_variables
 
 
 def test_json_in_a_template_stays_as_it_is() -> None:
     template = 'Answer like {"label": "Goal", "at": {}} for {labels}. {Labels} {l4bels} {{labels}}'
     filled = 'Answer like {"label": "Goal", "at": {}} for Foul. {Labels} {l4bels} {Foul}'
     assert fill(template, {"labels": "Foul"}) == filled
-    assert unknown_variables(template) == []
+    assert unknown_variables(template, {"labels"}) == []
 
 
 def test_misspelt_variables_are_named() -> None:
-    assert unknown_variables("{start} {label} {frame} {label}") == ["frame", "label"]
-    assert unknown_variables(EVENTS_PROMPT) == []
+    assert unknown_variables("{start} {label} {frame} {label}", {"labels"}) == ["frame", "label"]
+    assert unknown_variables("{result.match} {result.other}", {"result.match"}) == ["result.other"]
+    assert unknown_variables(EVENTS_PROMPT, {"labels", "teams", "fps"}) == []
 
 
 def test_what_is_filled_in_is_not_filled_in_again() -> None:
-    assert fill("{labels} {teams}", {"labels": "{teams}", "teams": "{labels}"}) == "{teams} {labels}"
+    once = fill("{labels} {teams} {start}", {"labels": "{teams}", "teams": "{start}"})
+    assert shown(once) == "{teams} {start} {start}"
+    assert fill_window(once, 0, 1000, 5) == "{teams} {start} 0:00:00"
+
+
+@given(st.text())
+def test_a_question_is_asked_as_it_stands(question: str) -> None:
+    filled = fill_window(fill("{question} {end}", {"question": question}), 0, 1000, 5)
+    assert filled == f"{question} 0:00:01".replace("\ue000", "{")
 
 
 @given(st.text())
 def test_a_template_without_variables_is_its_own_filling(template: str) -> None:
     assert fill(template, {}) == template
+
+
+def test_a_window_tells_when_its_pictures_are_shown() -> None:
+    assert fill_window("{times}", 0, 1000, 2, [200, 600]) == "0:00:00.200, 0:00:00.600"
 
 
 def test_a_window_tells_its_times_and_pictures() -> None:

@@ -21,6 +21,7 @@ from tests.store.making import (
     state,
 )
 from vlmd.core.errors import Code, Failure
+from vlmd.core.inputs import Outcome
 from vlmd.core.states import ENDED_JOBS
 from vlmd.core.windows import SlidingPlan
 from vlmd.store import Store, files, jobs, reader, windows
@@ -29,7 +30,7 @@ from vlmd.store import Store, files, jobs, reader, windows
 async def done(store: Store, path: str = "a.mkv", **more: object) -> int:
     job = await planned(store, path, **more)
     await answered(store, job, text=f"{path} said")
-    assert await store.write(jobs.merged, job, "{}", 9)
+    assert await store.write(jobs.merged, job, "{}", Outcome(), 9)
     return job
 
 
@@ -89,7 +90,7 @@ async def test_a_second_job_that_asks_the_same_waits_and_takes_over_the_answers(
     first, second = await planned(store, "a.mkv"), await planned(store, "b.mkv")
     assert state(database, second) == "waiting"
     await answered(store, first, "goal")
-    await store.write(jobs.merged, first, "{}", 5)
+    await store.write(jobs.merged, first, "{}", Outcome(), 5)
     assert state(database, second) == "indexing"
     assert await store.write(jobs.plan, second, plan(), 6) == "merging"
     assert texts(database, second) == ["goal"] * 4
@@ -122,7 +123,7 @@ async def test_other_questions_about_the_same_video_do_not_wait_or_share(store: 
 async def test_an_answer_given_under_less_than_asked_is_never_taken_over(store: Store, database: Path) -> None:
     first = await planned(store, "a.mkv")
     await answered(store, first, recipe=DEGRADED)
-    await store.write(jobs.merged, first, "{}", 5)
+    await store.write(jobs.merged, first, "{}", Outcome(), 5)
     assert texts(database, await planned(store, "b.mkv")) == [None] * 4
 
 
@@ -130,7 +131,7 @@ async def test_a_retry_keeps_what_is_valid_and_a_fresh_one_asks_everything_again
     job = await done(store)
     assert await store.write(jobs.retry, job, False, 10)
     assert await store.write(jobs.plan, job, plan(), 11) == "merging"
-    await store.write(jobs.merged, job, "{}", 12)
+    await store.write(jobs.merged, job, "{}", Outcome(), 12)
     assert await store.write(jobs.retry, job, True, 13)
     assert await store.write(jobs.plan, job, plan(), 14) == "queued"
     assert texts(database, job) == [None] * 4
@@ -153,7 +154,7 @@ async def test_of_several_answers_the_newest_is_taken(store: Store, database: Pa
     await store.write(jobs.plan, job, plan(), 11)
     await answered(store, job, "newer")
     assert texts(database, await planned(store, "b.mkv", fingerprint="other")) == [None] * 4
-    await store.write(jobs.merged, job, "{}", 12)
+    await store.write(jobs.merged, job, "{}", Outcome(), 12)
     assert texts(database, await planned(store, "c.mkv")) == ["newer"] * 4
 
 
@@ -204,7 +205,7 @@ async def test_what_is_not_answered_cannot_be_merged_again(store: Store) -> None
     assert not await store.write(jobs.remerge, job, 5)
     await store.write(jobs.fail, job, LOST, 6)
     assert not await store.write(jobs.remerge, job, 7)
-    assert not await store.write(jobs.merged, job, "{}", 8)
+    assert not await store.write(jobs.merged, job, "{}", Outcome(), 8)
 
 
 # --- ends --------------------------------------------------------------------------------------------------
@@ -249,18 +250,18 @@ async def test_all_has_ended_when_no_job_has_anything_left_to_do(store: Store) -
     assert not await store.write(windows.all_ended)
     await answered(store, job)
     assert not await store.write(windows.all_ended)
-    await store.write(jobs.merged, job, "{}", 5)
+    await store.write(jobs.merged, job, "{}", Outcome(), 5)
     assert await store.write(windows.all_ended)
 
 
 async def test_jobs_with_the_same_result_are_merged_one_after_the_other(store: Store) -> None:
     first = await planned(store, "a.mkv", base="p/a")
     await answered(store, first)
-    await store.write(jobs.merged, first, "{}", 5)
+    await store.write(jobs.merged, first, "{}", Outcome(), 5)
     second = await planned(store, "b.mkv", base="p/a")
     await store.write(jobs.remerge, first, 6)
     assert [job.id for job in await store.write(jobs.merging)] == [first]
-    await store.write(jobs.merged, first, "{}", 7)
+    await store.write(jobs.merged, first, "{}", Outcome(), 7)
     assert [job.id for job in await store.write(jobs.merging)] == [second]
 
 
@@ -268,7 +269,7 @@ async def test_of_many_that_wait_one_is_woken_at_a_time(store: Store) -> None:
     first = await planned(store, "a.mkv")
     waiting = [await planned(store, f"{n}.mkv") for n in range(3)]
     await answered(store, first)
-    await store.write(jobs.merged, first, "{}", 5)
+    await store.write(jobs.merged, first, "{}", Outcome(), 5)
     assert [job.id for job in await store.write(jobs.indexing)] == waiting[:1]
 
 

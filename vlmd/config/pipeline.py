@@ -37,7 +37,7 @@ class PipelineSettings(Section):
     """Of every video that brings none."""
     context: tuple[Name, ...] = Field(default=(), strict=False)
     of: tuple[Name, ...] = Field(default=(), strict=False, validate_default=True)
-    prompt: str | None = None
+    prompt: str | None = Field(default=None, validate_default=True)
     """None is the task's own; see `template`."""
     constrained: bool = False
     gap_seconds: Annotated[float, Field(ge=0, le=86400)] = 3.0
@@ -62,7 +62,7 @@ class PipelineSettings(Section):
     @classmethod
     def _labelled(cls, labels: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if not labels and info.data.get("task") == "events":
-            raise PydanticKnownError("missing")
+            raise ValueError('task = "events" looks for labels; name one at least, such as ["Goal", "Foul"]')
         return labels
 
     @field_validator("of")
@@ -87,6 +87,9 @@ class PipelineSettings(Section):
     @field_validator("prompt")
     @classmethod
     def _fillable(cls, prompt: str | None, info: ValidationInfo) -> str | None:
+        asks_teams = "{teams}" in prompt if prompt else info.data.get("task") == "events"
+        if asks_teams and info.data.get("teams") == ():
+            raise ValueError("the prompt asks for {teams}, and teams is empty; name teams or write another prompt")
         if prompt is None:
             return None
         if not prompt.strip():
@@ -96,8 +99,6 @@ class PipelineSettings(Section):
             listed = ", ".join(f"{{{name}}}" for name in sorted(known | prompts.WINDOW_VARIABLES))
             names = ", ".join(f"{{{name}}}" for name in unknown)
             raise ValueError(f"nothing can be filled in for {names}; known are {listed}")
-        if "{teams}" in prompt and info.data.get("teams") == ():
-            raise ValueError("the prompt asks for {teams}, and teams is empty; name teams or write another prompt")
         return prompt
 
     @property

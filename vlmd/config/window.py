@@ -55,7 +55,7 @@ class WindowSettings(Section):
     until: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     frames: Frames | None = None
     min_frames: Frames | None = None
-    max_frames: Frames | None = None
+    max_frames: Frames | None = Field(default=None, validate_default=True)
     context: Annotated[float, Field(ge=0, le=3600)] = 0.5
     around: str | None = None
     """The pipeline whose findings are looked at again; None takes the moments that came with the video."""
