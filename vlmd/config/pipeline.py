@@ -118,10 +118,9 @@ class PipelineSettings(Section):
 
     @property
     def asks_each_video(self) -> bool:
-        """A video has to bring something: a question, choices, or moments."""
+        """A video has to bring something: a question, or choices."""
         question = "question" in prompts.variables(self.template) and self.question is None
-        choices = self.task == "choice" and not self.choices
-        return question or choices or (self.window.plan == "spans" and self.window.around is None)
+        return question or (self.task == "choice" and not self.choices)
 
     @property
     def needs(self) -> tuple[str, ...]:
