@@ -14,7 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from vlmd.config.section import Section
 from vlmd.core.video import seconds_to_ms
-from vlmd.core.windows import SlidingPlan, WindowPlan
+from vlmd.core.windows import FrameRule, ScenesPlan, SlidingPlan, SpansPlan, WholePlan, WindowPlan
 
 WINDOW_PICTURES = 1000
 """Most pictures one window may show."""
@@ -123,12 +123,34 @@ class WindowSettings(Section):
         return self.frames or self.max_frames or _FRAMES[self.plan]
 
     def plan_for(self, spans_ms: Sequence[tuple[int, int]] = ()) -> WindowPlan:
-        """The same in milliseconds, as the planner wants it; `spans_ms` are the moments of this one video."""
-        assert self.plan == "sliding"
-        return SlidingPlan(
-            length_ms=seconds_to_ms(self.length),
-            step_ms=seconds_to_ms(self.step),
-            fps=self.fps,
-            from_ms=seconds_to_ms(self.from_),
-            until_ms=None if self.until is None else seconds_to_ms(self.until),
-        )
+        """The same in milliseconds, as the planner wants it. `spans_ms` are the moments of this one video.
+
+        A video without any is looked at as a whole, unless they were to be found by another pipeline.
+        """
+        from_ms = seconds_to_ms(self.from_)
+        until_ms = None if self.until is None else seconds_to_ms(self.until)
+        match self.plan:
+            case "sliding":
+                length_ms, step_ms = seconds_to_ms(self.length), seconds_to_ms(self.step)
+                return SlidingPlan(
+                    length_ms=length_ms, step_ms=step_ms, fps=self.fps, from_ms=from_ms, until_ms=until_ms
+                )
+            case "scenes":
+                return ScenesPlan(
+                    frames=self.most_frames,
+                    threshold=self.threshold,
+                    shortest_ms=seconds_to_ms(self.shortest),
+                    from_ms=from_ms,
+                    until_ms=until_ms,
+                )
+            case "spans" if spans_ms or self.around is not None:
+                context_ms = seconds_to_ms(self.context)
+                return SpansPlan(spans_ms=sorted(spans_ms), rule=self._rule, context_ms=context_ms)
+            case _:
+                return WholePlan(rule=self._rule, from_ms=from_ms, until_ms=until_ms)
+
+    @property
+    def _rule(self) -> FrameRule:
+        if self.min_frames is not None and self.max_frames is not None:
+            return FrameRule(least=self.min_frames, most=self.max_frames, fps=self.fps)
+        return FrameRule(least=self.most_frames, most=self.most_frames)

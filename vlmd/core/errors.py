@@ -43,6 +43,7 @@ class Code(StrEnum):
     TOO_MANY_PICTURES = "too-many-pictures"
     TOO_MANY_WINDOWS = "too-many-windows"
     NOTHING_IN_SPAN = "nothing-in-span"
+    OUTSIDE_VIDEO = "outside-video"
     # a decoder
     DECODER_CRASHED = "decoder-crashed"
     DECODER_LIMIT = "decoder-limit"
@@ -93,6 +94,7 @@ REMEDY: dict[Code, str] = {
     Code.TOO_MANY_PICTURES: "cut the video into parts, or re-encode it with a lower picture rate",
     Code.TOO_MANY_WINDOWS: "use a larger step, from/until, or raise limits.max_windows",
     Code.NOTHING_IN_SPAN: "the pipeline's from/until leave nothing of this video",
+    Code.OUTSIDE_VIDEO: "correct the moments that came with the video, then drop them again",
     Code.DECODER_CRASHED: "the video crashes its decoder; re-encode it, then `vlmd retry`",
     Code.DECODER_LIMIT: "decoding took more time or memory than limits allow; re-encode the video or raise them",
     Code.NO_SANDBOX: "run on Linux 5.13 or newer with Landlock, or set limits.require_sandbox = false",

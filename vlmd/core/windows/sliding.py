@@ -1,7 +1,4 @@
-"""Sliding windows over a video: which spans there are, and which pictures each of them shows.
-
-Everything goes by presentation time, never by counting frames, so that variable frame rates, late starts
-and jumps in time cost nothing. A span is half-open, in milliseconds from the first picture.
+"""Sliding windows over a video: spans of one length, one step apart.
 
 Inside a window, time is cut into buckets of one sampling interval, and the first picture presented in each
 bucket is shown. So no picture is shown twice, none from outside the window is shown, and overlapping windows
@@ -11,16 +8,17 @@ share their pictures whenever the step is a whole number of intervals.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from fractions import Fraction
 
 import msgspec
 
 from vlmd.core.errors import Code, MediaError
 from vlmd.core.video import VideoIndex
+from vlmd.core.windows.window import Window, bounds, nothing_in, window_of
 
 
-class SlidingPlan(msgspec.Struct, frozen=True, kw_only=True):
+class SlidingPlan(msgspec.Struct, frozen=True, kw_only=True, tag_field="plan", tag="sliding"):
     """Windows of `length_ms` every `step_ms`, `fps` pictures per second, between `from_ms` and `until_ms`."""
 
     length_ms: int = 3000
@@ -35,32 +33,17 @@ class SlidingPlan(msgspec.Struct, frozen=True, kw_only=True):
         return math.ceil(Fraction(self.length_ms) * Fraction(str(self.fps)) / 1000)
 
 
-WindowPlan = SlidingPlan
-
-
-class Window(msgspec.Struct, frozen=True):
-    """One span of a video and the pictures that stand for it."""
-
-    index: int
-    start_ms: int
-    end_ms: int
-    pts: list[int]
-    """The pictures' presentation ticks, ascending, never empty."""
-    seek: int | None
-    """Where decoding may begin to get the first of them right; None is the very beginning of the file."""
-
-
-def plan_windows(index: VideoIndex, plan: SlidingPlan, limit: int) -> list[Window]:
+def sliding_windows(index: VideoIndex, plan: SlidingPlan, limit: int) -> list[Window]:
     """Every window of `plan` that shows at least one picture, in order; the last one may be shorter.
 
     Together the windows hold every picture between `from_ms` and `until_ms` in their spans (if the step does
     not exceed the length). Raises `MediaError` where nothing is left or where there are more than `limit`.
     """
-    begin, end = _bounds(index, plan)
+    begin, end = bounds(index, plan.from_ms, plan.until_ms)
     times = [index.ms(pts) for pts in index.pts]
     numbers = _occupied(times, begin, end, plan)
     if not numbers:
-        raise MediaError(Code.NOTHING_IN_SPAN, f"no picture is shown between {begin} ms and {end} ms")
+        raise nothing_in(begin, end)
     if len(numbers) > limit:
         raise MediaError(Code.TOO_MANY_WINDOWS, f"the plan makes {len(numbers)} windows; at most {limit} are allowed")
     interval = Fraction(1000) / Fraction(str(plan.fps))
@@ -69,23 +52,8 @@ def plan_windows(index: VideoIndex, plan: SlidingPlan, limit: int) -> list[Windo
         start = begin + number * plan.step_ms
         stop = min(start + plan.length_ms, end)
         pts = _sample(index, bisect_left(times, start), bisect_left(times, stop), start, interval)
-        windows.append(Window(len(windows), start, stop, pts, seek_point(index.keyframes, pts[0])))
+        windows.append(window_of(index, len(windows), start, stop, pts))
     return windows
-
-
-def seek_point(keyframes: list[int], pts: int) -> int | None:
-    """The keyframe before the last one at or before `pts`; None for the beginning of the file.
-
-    One keyframe earlier than seems needed: streams with open groups of pictures lack frames, or show broken
-    ones, right after the keyframe that was sought to.
-    """
-    at = bisect_right(keyframes, pts) - 2
-    return keyframes[at] if at > 0 else None
-
-
-def _bounds(index: VideoIndex, plan: SlidingPlan) -> tuple[int, int]:
-    end = index.facts.duration_ms
-    return plan.from_ms, end if plan.until_ms is None else min(end, plan.until_ms)
 
 
 def _occupied(times: list[int], begin: int, end: int, plan: SlidingPlan) -> list[int]:
