@@ -37,6 +37,8 @@ BELONGS_TO = {
     "transformers": {"vlmd/worker"},
     "PIL": {"vlmd/worker", "vlmd/demo"},
     "numpy": {"vlmd/worker", "vlmd/demo", "vlmd/media"},
+    "cv2": {"vlmd/media/cuts.py"},
+    "scenedetect": {"vlmd/media/cuts.py"},
     "av": {"vlmd/media", "vlmd/demo/render.py"},
     "aiosqlite": {"vlmd/store"},
     "watchdog": {"vlmd/inbox"},

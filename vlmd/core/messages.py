@@ -63,6 +63,19 @@ class DecodeFrames(Message, frozen=True):
     rotation: int
 
 
+class FindCuts(Message, frozen=True):
+    """Decode every picture of the video whose descriptor comes with this message, and say which begin a scene.
+
+    They are compared as upright RGB of `width` x `height`; `threshold` is that of PySceneDetect's content detector.
+    """
+
+    limits: DecodeLimits
+    width: int
+    height: int
+    rotation: int
+    threshold: float
+
+
 # --- from a decoder ----------------------------------------------------------------------------------------
 
 
@@ -91,6 +104,12 @@ class DecodeProgress(Message, frozen=True):
     """Still decoding towards the next wanted picture."""
 
     packets: int
+
+
+class CutsFound(Message, frozen=True):
+    """Ticks of the pictures that begin a scene, ascending, without the first."""
+
+    pts: list[int]
 
 
 class DecodeEnded(Message, frozen=True):
@@ -289,8 +308,10 @@ class Gone(Message, frozen=True):
     how: Literal["exit", "signal", "protocol"] = "exit"
 
 
-ToDecoder = IndexVideo | DecodeFrames
-FromDecoder = Sandboxed | IndexProgress | Indexed | FrameDecoded | DecodeProgress | DecodeEnded | DecoderFailed
+ToDecoder = IndexVideo | DecodeFrames | FindCuts
+FromDecoder = (
+    Sandboxed | IndexProgress | Indexed | FrameDecoded | DecodeProgress | DecodeEnded | CutsFound | DecoderFailed
+)
 ToWorker = LoadModel | RunWindows | Cancel | Shutdown
 FromWorker = Ready | CannotStart | Beat | BatchBegun | WindowAnswered | WindowFailed | LeaseEnded | Gone
 ToMerger = MergeJob | Publish | Discard

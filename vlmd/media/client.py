@@ -25,11 +25,13 @@ from msgspec.structs import replace
 
 from vlmd.core.errors import Code, LinkError, MediaError
 from vlmd.core.messages import (
+    CutsFound,
     DecodeEnded,
     DecodeFrames,
     DecodeLimits,
     DecodeProgress,
     DecoderFailed,
+    FindCuts,
     FrameDecoded,
     FromDecoder,
     Indexed,
@@ -42,7 +44,7 @@ from vlmd.link import Link
 from vlmd.media.fingerprint import Fingerprint
 from vlmd.media.memory import Pixels, create_slots, map_slots
 from vlmd.media.opening import identity_of, open_video
-from vlmd.media.plausible import check_index, failure_of
+from vlmd.media.plausible import check_cuts, check_index, failure_of
 from vlmd.media.process import DecoderProcess
 
 _MAX_MESSAGE = 96 << 20
@@ -101,6 +103,23 @@ class Decoder:
             raise self._process.death()
         facts = replace(message.index.facts, fingerprint=fingerprint.digest())
         return replace(message.index, facts=facts)
+
+    def cuts(self, index: VideoIndex, threshold: float, width: int, height: int) -> list[int]:
+        """Ticks of the pictures of an indexed video that begin a scene, ascending, without the first.
+
+        Compared at `width` x `height`; `threshold` as PySceneDetect's content detector has it. Raises `MediaError`.
+        """
+        rotation = index.facts.rotation
+        request = FindCuts(limits=self._limits, width=width, height=height, rotation=rotation, threshold=threshold)
+        self._ask(request, [self._video])
+        while not isinstance(message := self._receive(), CutsFound):
+            if not isinstance(message, DecodeProgress):
+                raise self._broken(f"{type(message).__name__} is no answer to FindCuts")
+        self._require_unchanged()
+        if problem := check_cuts(message.pts):
+            raise self._broken(problem)
+        known = set(index.pts[1:])
+        return [pts for pts in message.pts if pts in known]
 
     def frames(
         self,

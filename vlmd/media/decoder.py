@@ -19,10 +19,12 @@ import numpy as np
 
 from vlmd.core.errors import Code, Failure, MediaError
 from vlmd.core.messages import (
+    CutsFound,
     DecodeEnded,
     DecodeFrames,
     DecodeProgress,
     DecoderFailed,
+    FindCuts,
     FrameDecoded,
     Indexed,
     IndexProgress,
@@ -65,10 +67,14 @@ def warm_up() -> None:
 
 def serve(link: Link[ToDecoder], request: ToDecoder, fds: list[int]) -> None:
     """Answer `request` about the descriptors that came with it, from within the sandbox."""
+    if isinstance(request, FindCuts):
+        prepare_cuts()
     try:
         link.send(Sandboxed(missing=sandbox.enter(request.limits)))
         if isinstance(request, IndexVideo):
             index(link, request, fds[0])
+        elif isinstance(request, FindCuts):
+            cuts(link, request, fds[0])
         else:
             decode(link, request, fds[0], fds[1])
     except MediaError as error:
@@ -97,6 +103,20 @@ def decode(link: Link[ToDecoder], request: DecodeFrames, video: int, memory: int
         on_progress=every(_PROGRESS_SECONDS, lambda packets: link.send(DecodeProgress(packets=packets))),
     )
     link.send(DecodeEnded(bad_packets=job.run()))
+
+
+def prepare_cuts() -> None:
+    """OpenCV takes a third of a second to import, so only who needs it does."""
+    from vlmd.media.cuts import warm_up
+
+    warm_up()
+
+
+def cuts(link: Link[ToDecoder], request: FindCuts, video: int) -> None:
+    from vlmd.media.cuts import find_cuts
+
+    beat = every(_PROGRESS_SECONDS, lambda packets: link.send(DecodeProgress(packets=packets)))
+    link.send(CutsFound(pts=find_cuts(video, request, beat)))
 
 
 def every(seconds: float, send: Callable[[int], None]) -> Callable[[int], None]:

@@ -60,5 +60,10 @@ def check_index(index: VideoIndex, size: int, limits: DecodeLimits) -> str | Non
     return None
 
 
+def check_cuts(pts: Sequence[int]) -> str | None:
+    """What is impossible about the cuts of a video; None if nothing is."""
+    return None if len(pts) <= MAX_PICTURES and _ascends(pts) else "its cuts do not ascend"
+
+
 def _ascends(ticks: Sequence[int]) -> bool:
     return all(abs(tick) < _MAX_TICK for tick in ticks) and all(a < b for a, b in pairwise(ticks))

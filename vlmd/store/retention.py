@@ -189,6 +189,16 @@ async def drop_file_history(db: aiosqlite.Connection, cutoff: int) -> int:
     )
 
 
+async def drop_cuts(db: aiosqlite.Connection, cutoff: int) -> int:
+    """Scenes found before the cut-off of videos that no job is kept of."""
+    return await change(
+        db,
+        "DELETE FROM cuts WHERE found_at < ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE"
+        " jobs.fingerprint = cuts.fingerprint)",
+        (cutoff,),
+    )
+
+
 async def room(db: aiosqlite.Connection) -> Room:
     row = await one(
         db,

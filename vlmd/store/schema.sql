@@ -102,6 +102,15 @@ CREATE TABLE answers (
 CREATE INDEX answers_by_question ON answers (fingerprint, asked, start_ms, end_ms);
 CREATE INDEX answers_by_age ON answers (answered_at);
 
+-- Where the scenes of a video begin, in ticks of its clock, as one detector saw it: found once, for every model.
+CREATE TABLE cuts (
+    fingerprint TEXT NOT NULL,
+    detector    TEXT NOT NULL,
+    pts         BLOB NOT NULL,
+    found_at    INTEGER NOT NULL,
+    PRIMARY KEY (fingerprint, detector)
+) STRICT, WITHOUT ROWID;
+
 -- The unit of work, of checkpoint and of failure.
 CREATE TABLE windows (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -46,6 +46,7 @@ class Sweep:
             self.done.files += await self._write(retention.drop_files, batch)
         for batch in _batches(await self._find(retention.spare_answers)):
             self.done.answers += await self._write(retention.drop_answers, batch)
+        await self._write(retention.drop_cuts, self._cutoffs.answers)
         self.room = await self._store.write(retention.room)
         self.done.bytes = max(0, self.room.free - before.free)
         await self._backups()

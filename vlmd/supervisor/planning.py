@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from vlmd.clock import now_ms
 from vlmd.config import Live, Settings
@@ -15,12 +16,15 @@ from vlmd.core.inputs import Inputs
 from vlmd.core.messages import ModelSpec
 from vlmd.core.recipe import Recipe
 from vlmd.core.video import VideoIndex
-from vlmd.core.windows import plan_windows
+from vlmd.core.windows import ScenesPlan, plan_windows
 from vlmd.log import about
 from vlmd.media.client import Decoder
 from vlmd.store import Store, jobs
 from vlmd.supervisor.asking import plan_of, recipe_of
 from vlmd.supervisor.pool import Pool
+from vlmd.supervisor.scenes import Scenes
+
+T = TypeVar("T")
 
 logger = logging.getLogger("vlmd.planning")
 
@@ -52,6 +56,7 @@ class Planner:
         self._changed = changed
         self._pool = Pool(_AT_ONCE, lambda: store.write(jobs.indexing, self._waiting), self._plan)
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="index")
+        self._scenes = Scenes(store)
         self._decoders: set[Decoder] = set()
         self._crashes: dict[int, int] = {}
         """Decoders that died over a job, one after another."""
@@ -138,11 +143,11 @@ class Planner:
         recipe = self.recipe(job.pipeline, job.inputs)
         if recipe is None:
             raise MediaError(Code.UNKNOWN_PIPELINE, f"pipeline {job.pipeline} is not configured")
-        loop = asyncio.get_running_loop()
-        index = await loop.run_in_executor(self._threads, self._index, job)
+        index = await self._with_decoder(job, lambda decoder: self._index(job, decoder))
         self._exhausted = None
         plan = plan_of(settings.pipelines[job.pipeline], job.inputs)
-        windows = await asyncio.to_thread(plan_windows, index, plan, settings.limits.max_windows)
+        cuts = await self._cuts(job, index, plan.threshold) if isinstance(plan, ScenesPlan) else []
+        windows = await asyncio.to_thread(plan_windows, index, plan, settings.limits.max_windows, cuts)
         self._crashes.pop(job.id, None)
         state = await self._store.write(jobs.plan, job.id, jobs.Plan(index, recipe, windows, plan), now_ms())
         if state is not None:
@@ -151,18 +156,28 @@ class Planner:
         if settings is not self._settings:  # a reload came by while the video was read
             await self.adopt()
 
-    def _index(self, job: jobs.IndexingJob) -> VideoIndex:
-        """Runs in a thread that outlives the decoder it starts."""
-        with Decoder.start(job.file, self._settings.limits.for_decoder()) as decoder:
-            self._decoders.add(decoder)
-            try:
-                if self._stopping:
-                    decoder.kill()
-                index = decoder.index(lambda count: self.bytes_read.__setitem__(job.id, count))
-                self.sandbox_missing = decoder.missing_sandbox
-                return index
-            finally:
-                self._decoders.discard(decoder)
+    def _index(self, job: jobs.IndexingJob, decoder: Decoder) -> VideoIndex:
+        index = decoder.index(lambda count: self.bytes_read.__setitem__(job.id, count))
+        self.sandbox_missing = decoder.missing_sandbox
+        return index
+
+    async def _cuts(self, job: jobs.IndexingJob, index: VideoIndex, threshold: float) -> list[int]:
+        return await self._scenes.cuts_ms(index, threshold, lambda use: self._with_decoder(job, use))
+
+    async def _with_decoder(self, job: jobs.IndexingJob, use: Callable[[Decoder], T]) -> T:
+        """What `use` makes of a decoder of the job's video, in a thread that outlives it."""
+
+        def run() -> T:
+            with Decoder.start(job.file, self._settings.limits.for_decoder()) as decoder:
+                self._decoders.add(decoder)
+                try:
+                    if self._stopping:
+                        decoder.kill()
+                    return use(decoder)
+                finally:
+                    self._decoders.discard(decoder)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
     async def _failed(self, job: jobs.IndexingJob, failure: Failure) -> None:
         if failure.code == Code.EXHAUSTED:
