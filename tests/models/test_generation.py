@@ -101,9 +101,9 @@ def test_log_probabilities_are_the_models_own_for_what_was_chosen(
     given: dict[int, tuple[list[int], list[float]]] = {}
     give = Replies.give
 
-    def spy(self: Replies, row: int, ids: list[int], logprobs: list[float], finish: Any) -> None:
+    def spy(self: Replies, row: int, ids: list[int], logprobs: list[float], finish: Any, *more) -> None:
         given[row] = (ids, logprobs)
-        give(self, row, ids, logprobs, finish)
+        give(self, row, ids, logprobs, finish, *more)
 
     monkeypatch.setattr(Replies, "give", spy)
     batch = asked([windows[0], windows[5]], **way)
@@ -180,7 +180,7 @@ def spoil(value: float, at: int, step: int) -> Callable[..., torch.Tensor]:
 def test_a_row_that_is_no_number_fails_alone(
     engine: Engine, windows: list[Question], way: dict[str, Any], value: float, step: int
 ) -> None:
-    batch = asked(windows[:3], **way)
+    batch = asked(windows[:3], **way | {"min_new_tokens": 8})
     undisturbed = answers(engine, batch)
     poison = spoil(value, 1 * way.get("beams", 1) + way.get("beams", 1) // 2, step)
     hook = engine._family.model.lm_head.register_forward_hook(poison)

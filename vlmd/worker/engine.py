@@ -25,7 +25,9 @@ from vlmd.worker import models
 from vlmd.worker.counting import counted
 from vlmd.worker.figures import figures_of
 from vlmd.worker.frames import FrameCache
-from vlmd.worker.generation import OnReply, generate, own_settings_only
+from vlmd.worker.generation import OnReply, end_tokens, generate, own_settings_only
+from vlmd.worker.generation.guides import Grammars, Guide, UnusableGrammar
+from vlmd.worker.generation.options import Options, UnusableOptions
 from vlmd.worker.load_failures import load_explained, refuse
 from vlmd.worker.loading import FLOATS, Checkpoint, architecture, card_of
 from vlmd.worker.models.base import Asked, Family, Frame, Inputs
@@ -37,7 +39,7 @@ logger = logging.getLogger("vlmd.worker")
 
 
 class Unprepared(Exception):
-    """A question that the checkpoint's processor or chat template does not take."""
+    """A question that the checkpoint's processor, chat template or tokenizer does not take."""
 
 
 class Engine:
@@ -65,6 +67,8 @@ class Engine:
         self.verification: Verification | None = None
         """What canary windows showed of it, where they were asked for."""
         own_settings_only(family.model)
+        self._grammars = Grammars(family.tokenizer, end_tokens(family.generator))
+        self._options = Options(family.tokenizer)
 
     @classmethod
     def load(cls, spec: ModelSpec, device: str, progress: Callable[[str], None], devices: int = 1) -> Engine:
@@ -122,7 +126,8 @@ class Engine:
                 watch.heard(said)
                 on_reply(row, replace(said, memory_planned=watch.planned, memory_used=watch.used))
 
-            generate(self._family, self._prepare(questions, on_step), questions, on_step, reply)
+            inputs = self._prepare(questions, on_step)
+            generate(self._family, inputs, questions, on_step, reply, *self._held(questions[0].run.recipe))
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def first_logits(self, questions: Sequence[Question]) -> torch.Tensor:
@@ -164,6 +169,13 @@ class Engine:
             return self._family.prepare([_asked(*row) for row in zip(questions, frames, strict=True)])
         except (ValueError, TypeError, LookupError) as error:
             raise Unprepared(f"{type(error).__name__}: {error}"[:500]) from error
+
+    def _held(self, recipe: Recipe) -> tuple[Guide | None, list[list[int]]]:
+        """What answers are held to, and the tokens of what is chosen between."""
+        try:
+            return self._grammars.guide(recipe.grammar), self._options.tokens(recipe.options)
+        except (UnusableGrammar, UnusableOptions) as error:
+            raise Unprepared(str(error)) from error
 
     def explain(self, error: BaseException) -> Failure | None:
         """What an error of `answer` means for its windows; None when the device is lost with it.

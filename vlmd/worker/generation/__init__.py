@@ -18,6 +18,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList,
 from vlmd.core.recipe import Generation
 from vlmd.worker.generation.beams import Beams
 from vlmd.worker.generation.draws import draws
+from vlmd.worker.generation.guides import Guide
 from vlmd.worker.generation.replies import OnReply, Replies
 from vlmd.worker.generation.rows import Rows
 from vlmd.worker.generation.scores import Scores
@@ -25,7 +26,7 @@ from vlmd.worker.generation.search import Search
 from vlmd.worker.models.base import Family, Inputs
 from vlmd.worker.questions import Question
 
-__all__ = ["OnReply", "generate", "own_settings_only"]
+__all__ = ["OnReply", "end_tokens", "generate", "own_settings_only"]
 
 
 def generate(
@@ -34,6 +35,8 @@ def generate(
     questions: Sequence[Question],
     on_step: Callable[[int], None],
     on_reply: OnReply,
+    guide: Guide | None = None,
+    options: Sequence[Sequence[int]] = (),
 ) -> None:
     """Answer a batch whose settings differ in `max_new_tokens` at most.
 
@@ -42,8 +45,9 @@ def generate(
     """
     settings = _common_settings(questions)
     limits = [question.run.recipe.generation.max_new_tokens for question in questions]
-    ends = _end_tokens(family.generator)
-    scores = Scores(settings, ends, [draws(question) for question in questions] if settings.temperature else [])
+    ends = end_tokens(family.generator)
+    numbers = [draws(question) for question in questions] if settings.temperature else []
+    scores = Scores(settings, ends, numbers, guide, options)
     replies = Replies(family.tokenizer, inputs["attention_mask"].sum(dim=1).tolist(), on_reply)
     search = (Beams if settings.beams > 1 else Rows)(
         scores, ends, limits, _lateness(settings.seconds), on_step, replies
@@ -86,7 +90,8 @@ def _lateness(seconds: float | None) -> Callable[[], bool]:
     return lambda: time.monotonic() >= deadline
 
 
-def _end_tokens(model: Any) -> set[int]:
+def end_tokens(model: Any) -> set[int]:
+    """The tokens that end an answer."""
     end = model.generation_config.eos_token_id
     if end is None:
         return set()

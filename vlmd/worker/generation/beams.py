@@ -114,7 +114,8 @@ class Beams(Search):
             tokens = answer[: lengths[row]]
             path = tree.path(tokens)
             finish = self.how(row, tokens[-1], len(tokens), path[-1].looping) or Finish.TIME
-            self.replies.give(row, list(tokens), [node.logprob for node in path], finish)
+            options = self.scores.option_logprobs[row * len(self.scores.option_logprobs) // len(self._trees)]
+            self.replies.give(row, list(tokens), [node.logprob for node in path], finish, options)
 
     def _answers(self, input_ids: torch.Tensor) -> list[Beginning]:
         return [tuple(tokens) for tokens in input_ids[:, self.scores.prompt :].tolist()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vlmd.core.answers import Finish, Token, bounded
+from vlmd.core.answers import Finish, OptionLogprobs, Token, bounded
 from vlmd.worker.offsets import text_and_offsets
 from vlmd.worker.questions import Reply
 
@@ -21,11 +21,13 @@ class Replies:
         self._prompt_tokens = prompt_tokens
         self._on_reply = on_reply
 
-    def give(self, row: int, ids: list[int], logprobs: Sequence[float], finish: Finish) -> None:
+    def give(
+        self, row: int, ids: list[int], logprobs: Sequence[float], finish: Finish, options: OptionLogprobs
+    ) -> None:
         text, offsets = text_and_offsets(self._decode, ids)
         tokens = [Token(offset, logprob) for offset, logprob in zip(offsets, logprobs, strict=True)]
         text, tokens, kept_finish = bounded(text, tokens, finish)
-        self._on_reply(row, Reply(text, tokens, self._prompt_tokens[row], kept_finish))
+        self._on_reply(row, Reply(text, tokens, self._prompt_tokens[row], kept_finish, options))
 
     def give_up(self, row: int) -> None:
         """The model computed NaN or infinity for this row: whatever it said means nothing."""

@@ -37,12 +37,14 @@ class Rows(Search):
         every_row = torch.arange(len(chosen), device=chosen.device)
         tokens, logprobs = chosen.tolist(), self.scores.of(every_row, chosen)
         self.on_step(len(self._open))
-        late = self.is_late()
+        late, complete = self.is_late(), self._complete(input_ids)
         for row in list(self._open):
             if sick[row]:
                 del self._open[row]
                 self.replies.give_up(row)
-            elif finish := self._add(row, tokens[row], logprobs[row]) or (Finish.TIME if late else None):
+            elif finish := self._add(row, tokens[row], logprobs[row], row in complete) or (
+                Finish.TIME if late else None
+            ):
                 self._close(row, finish)
         return [row not in self._open for row in range(len(tokens))]
 
@@ -51,12 +53,22 @@ class Rows(Search):
         for row in list(self._open):
             self._close(row, Finish.LENGTH)
 
-    def _add(self, row: int, token: int, logprob: float) -> Finish | None:
+    def _complete(self, input_ids: torch.Tensor) -> set[int]:
+        """Rows that nothing but their end may follow: the model need not be asked for that."""
+        guide = self.scores.guide
+        if guide is None:
+            return set()
+        answers = self.scores.beginnings(input_ids)
+        guide.follow(answers)
+        return {row for row in self._open if guide.is_complete(answers[row])}
+
+    def _add(self, row: int, token: int, logprob: float, complete: bool) -> Finish | None:
         answer = self._open[row]
         answer.tokens.append(token)
         answer.logprobs.append(logprob)
-        return self.how(row, token, len(answer.tokens), answer.watch.add(token))
+        finish = self.how(row, token, len(answer.tokens), answer.watch.add(token))
+        return Finish.STOP if complete else finish
 
     def _close(self, row: int, finish: Finish) -> None:
         answer = self._open.pop(row)
-        self.replies.give(row, answer.tokens, answer.logprobs, finish)
+        self.replies.give(row, answer.tokens, answer.logprobs, finish, self.scores.option_logprobs[row])

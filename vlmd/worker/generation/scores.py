@@ -9,6 +9,8 @@ import torch
 from transformers import RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarper, TopPLogitsWarper
 
 from vlmd.core.recipe import Generation
+from vlmd.worker.generation.guides import Guide
+from vlmd.worker.generation.options import option_logprobs
 
 Shaper = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(answers so far, scores) -> scores"""
@@ -24,19 +26,49 @@ class Scores:
     prompt: int
     """Tokens before the answers."""
 
-    def __init__(self, settings: Generation, ends: Collection[int], draws: Sequence[Random]) -> None:
+    option_logprobs: list[list[float]]
+    """(rows, options): the model's log-probabilities of each option as the first token; no columns without options."""
+
+    def __init__(
+        self,
+        settings: Generation,
+        ends: Collection[int],
+        draws: Sequence[Random],
+        guide: Guide | None = None,
+        options: Sequence[Sequence[int]] = (),
+    ) -> None:
+        """`guide` says which tokens may come next; `options` are the tokens of each."""
         self._shapers = list(_shapers(settings, ends, draws))
         self._begun = False
+        self._options = options
+        self.guide = guide
 
     def shape(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         if not self._begun:
-            self._begun, self.prompt = True, input_ids.shape[1]
+            self.prompt = input_ids.shape[1]
         self.logprobs = torch.log_softmax(scores.float(), dim=-1)
+        if not self._begun:
+            self._begun, self.option_logprobs = True, option_logprobs(self.logprobs, self._options)
         self.sick = ~torch.isfinite(self.logprobs.amax(dim=-1))
         scores = scores.masked_fill(self.sick[:, None], 0.0)
+        if self.guide is not None:
+            scores = self._guided(self.guide, input_ids, scores)
         for shaper in self._shapers:
             scores = shaper(input_ids[:, self.prompt :], scores)
         return scores
+
+    def beginnings(self, input_ids: torch.Tensor) -> list[tuple[int, ...]]:
+        """Every row's answer so far."""
+        return [tuple(tokens) for tokens in input_ids[:, self.prompt :].tolist()]
+
+    def _guided(self, guide: Guide, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """`scores` without what may not follow. A row that nothing may follow is sick."""
+        answers = self.beginnings(input_ids)
+        guide.follow(answers)
+        allowed = guide.mask(answers, scores.shape[1]).to(scores.device)
+        stuck = ~allowed.any(dim=1)
+        self.sick = self.sick | stuck
+        return scores.masked_fill(~(allowed | stuck[:, None]), float("-inf"))
 
     def of(self, rows: torch.Tensor, tokens: torch.Tensor) -> list[float]:
         """The model's log-probabilities of one token each in these rows. What fills up rows that ended may be none."""
@@ -69,7 +101,9 @@ def _no_end_before(count: int, ends: list[int]) -> Shaper:
         if answers.shape[1] >= count:
             return scores
         columns = torch.tensor(ends, device=scores.device)
-        return scores.index_fill(1, columns, float("-inf"))
+        others = scores.index_fill(1, columns, float("-inf"))
+        over = torch.isinf(others).all(dim=1, keepdim=True)  # nothing but an end may follow
+        return torch.where(over, scores, others)
 
     return shape
 
