@@ -115,7 +115,7 @@ def _print_queue(document: dict[str, Any]) -> None:
         click.echo(f"still growing: {_some(growing, len(growing))}")
     waiting = [f"job {job['id']} for job {job['waits_for'] or '?'}" for job in document["waiting"]]
     if waiting:
-        click.echo(f"waiting for the answers of another job: {_some(waiting, document['jobs']['waiting'])}")
+        click.echo(f"waiting for another job: {_some(waiting, document['jobs']['waiting'])}")
 
 
 def _some(words: list[str], count: int) -> str:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from vlmd.config.composition import composition_problems
 from vlmd.config.given import Given, environment_layer, option_layer
 from vlmd.config.layers import Layer, from_folder, merged, nearest_origin, origin
 from vlmd.config.lines import lines_of_keys
@@ -76,7 +77,7 @@ def parse_settings(
 
     `origin` says where a key was set; every problem begins with that.
     """
-    problems = unresolved_names(data)
+    problems = [*unresolved_names(data), *composition_problems(data)]
     sections = {name: {} for name in ("paths", "devices", "inbox", "limits", "hooks", "retention")} | dict(data)
     try:
         settings = Settings.model_validate(sections, context={"folder": folder, "source": source})

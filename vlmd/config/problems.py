@@ -54,24 +54,24 @@ def unresolved_names(data: Mapping[str, Any]) -> list[Problem]:
 
     Looks at the raw data, so that these mistakes are told together with all others.
     """
-    models, pipelines = _table(data, "models"), _table(data, "pipelines")
+    models, pipelines = table(data, "models"), table(data, "pipelines")
     problems = []
     for name in pipelines:
-        model = _table(pipelines, name).get("model")
+        model = table(pipelines, name).get("model")
         if isinstance(model, str) and model not in models:
-            problems.append(_unresolved(("pipelines", name, "model"), model, "models", models))
-    default = _table(data, "inbox").get("default_pipeline")
+            problems.append(unresolved(("pipelines", name, "model"), model, "models", models))
+    default = table(data, "inbox").get("default_pipeline")
     if isinstance(default, str) and default not in pipelines:
-        problems.append(_unresolved(("inbox", "default_pipeline"), default, "pipelines", pipelines))
+        problems.append(unresolved(("inbox", "default_pipeline"), default, "pipelines", pipelines))
     return problems
 
 
-def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = data.get(key)
     return value if isinstance(value, Mapping) else {}
 
 
-def _unresolved(where: tuple[str, ...], name: str, section: str, known: Iterable[str]) -> Problem:
+def unresolved(where: tuple[str, ...], name: str, section: str, known: Iterable[str]) -> Problem:
     there = sorted(known)
     hint = f"there are: {', '.join(there)}" if there else f"there is no [{section}.…] section at all"
     return Problem(where, f"there is no [{section}.{written(name)}] section; {nearest(name, there) or hint}")

@@ -72,6 +72,7 @@ class Code(StrEnum):
     CANCELLED = "cancelled"
     MERGER_FAILED = "merger-failed"
     RESULT_UNWRITABLE = "result-unwritable"
+    NEED_FAILED = "need-failed"
     # the daemon itself
     EXHAUSTED = "exhausted"
 
@@ -118,6 +119,7 @@ REMEDY: dict[Code, str] = {
     Code.MODEL_UNSOUND: 'try precision = "bf16" or "fp32", or fetch it again; then `vlmd resume` the device',
     Code.GPU_UNUSABLE: "install a torch build that fits the driver, or set devices.use",
     Code.CANCELLED: "`vlmd retry` takes it up again; what was answered is kept",
+    Code.NEED_FAILED: "see why with `vlmd show` of that job, then `vlmd retry` it: this one follows by itself",
     Code.MERGER_FAILED: "see the log, then `vlmd merge`",
     Code.RESULT_UNWRITABLE: "let paths.results be written to; it is tried again until it works",
     Code.EXHAUSTED: "raise the limits of open files and processes (ulimit -n, -u); it is tried again until it works",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 from pathlib import Path
 
 import msgspec
 
 from vlmd import log
 from vlmd.core.errors import Code, Failure, VlmdError
+from vlmd.core.inputs import Outcome
 from vlmd.core.messages import Discarded, Merged, MergeFailed, MergeJob, Prepared, Publish, ToMerger
 from vlmd.core.recipe import Recipe
 from vlmd.core.video import VideoFacts
@@ -70,11 +72,22 @@ def _built(request: MergeJob) -> result.Built | None:
             facts=msgspec.json.decode(row["facts"], type=VideoFacts),
             recipe=msgspec.json.decode(row["recipe_body"], type=Recipe),
             inputs=request.inputs,
+            needed=_needed(db, request.job),
             reused=row["reused"],
             created_at=row["created_at"],
             started_at=row["started_at"],
         )
         return result.build(source, request.task, list(reader.windows(db, request.job)))
+
+
+def _needed(db: sqlite3.Connection, job: int) -> dict[str, Outcome]:
+    """What other pipelines found, by their names. Raises `VlmdError` for one that has found nothing yet."""
+    found = {}
+    for one in reader.needed(db, job):
+        if one["outcome"] is None:
+            raise VlmdError(f"it needs the result of {one['pipeline']}, whose job {one['job']} is {one['state']}")
+        found[one["pipeline"]] = msgspec.json.decode(one["outcome"], type=Outcome)
+    return found
 
 
 def _failed(code: Code, reason: str) -> MergeFailed:

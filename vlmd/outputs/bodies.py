@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from vlmd.core.inputs import Outcome, Span
 from vlmd.core.merge import MergedEvent, WindowEvents, merge_counts, merge_events
 from vlmd.core.tasks.base import Reading
 from vlmd.core.tasks.choice import ChoiceReading, ChoiceTask, together
+from vlmd.core.tasks.ensemble import EnsembleTask, agree
 from vlmd.core.tasks.events import EventsTask, ParsedAnswer
 from vlmd.core.tasks.feedback import FeedbackReading, FeedbackTask
 from vlmd.core.tasks.registry import Task
@@ -42,7 +43,10 @@ class Body(msgspec.Struct, frozen=True):
     outcome: Outcome
 
 
-def body(task: Task, read: Sequence[Read]) -> Body:
+def body(task: Task, read: Sequence[Read], needed: Mapping[str, Outcome]) -> Body:
+    """`needed` is what other pipelines found; only an ensemble is made of it."""
+    if isinstance(task, EnsembleTask):
+        return _ensemble(task, needed)
     return _BODIES[type(task)](task, read)
 
 
@@ -74,8 +78,13 @@ def _events_outcome(merged: Sequence[MergedEvent]) -> Outcome:
         Span(start_ms=one.start_ms, end_ms=one.end_ms, label=one.label, team=one.team, confidence=one.confidence)
         for one in merged[:MOST_SPANS]
     ]
-    lines = [f"{one.label}{f' ({one.team})' if one.team else ''} at {one.start_ms / 1000:g} s" for one in merged[:50]]
-    return Outcome(text="\n".join(lines)[:MOST_CONTEXT], spans=spans)
+    return Outcome(text=_listed(spans), spans=spans)
+
+
+def _listed(spans: Sequence[Span]) -> str:
+    """The first spans in words."""
+    lines = [f"{one.label}{f' ({one.team})' if one.team else ''} at {one.start_ms / 1000:g} s" for one in spans[:50]]
+    return _joined(lines)
 
 
 def _event(event: MergedEvent) -> dict[str, Any]:
@@ -98,6 +107,37 @@ def _event(event: MergedEvent) -> dict[str, Any]:
             for one in event.evidence
         ],
     }
+
+
+def _ensemble(task: EnsembleTask, outcomes: Mapping[str, Outcome]) -> Body:
+    agreed = agree(outcomes, task.gap_ms)
+    fields = {
+        "events": [
+            {
+                "start_s": one.start_ms / 1000,
+                "end_s": one.end_ms / 1000,
+                "label": one.label,
+                "team": one.team,
+                "confidence": one.confidence,
+                "models": list(one.sightings),
+                "evidence": [
+                    {
+                        "pipeline": name,
+                        "start_s": seen.start_ms / 1000,
+                        "end_s": seen.end_ms / 1000,
+                        "confidence": _rounded(seen.confidence),
+                    }
+                    for name, seen in one.sightings.items()
+                ],
+            }
+            for one in agreed
+        ]
+    }
+    spans = [
+        Span(start_ms=one.start_ms, end_ms=one.end_ms, label=one.label, team=one.team, confidence=one.confidence)
+        for one in agreed[:MOST_SPANS]
+    ]
+    return Body(fields, len(agreed), counted(len(agreed), "event"), Outcome(text=_listed(spans), spans=spans))
 
 
 def _texts(word: str) -> Callable[[Any, Sequence[Read]], Body]:

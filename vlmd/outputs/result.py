@@ -7,6 +7,7 @@ Pure: rows go in, plain data comes out.
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -36,6 +37,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     facts: VideoFacts
     recipe: Recipe
     inputs: Inputs | None = None
+    needed: dict[str, Outcome] = {}
+    """What the pipelines found that the job's questions, or its ensemble, depend on."""
     reused: int
     created_at: int
     started_at: int | None
@@ -54,7 +57,7 @@ class Built(msgspec.Struct, frozen=True):
 def build(source: Source, task: Task, windows: Sequence[StoredWindow]) -> Built:
     """The whole result."""
     read = [(window, _read(window, window.answer, task)) for window in windows if window.answer is not None]
-    own = body(task, [one for _, one in read])
+    own = body(task, [one for _, one in read], source.needed)
     document = {
         "schema": SCHEMA,
         "video": _video(source),
@@ -68,6 +71,7 @@ def build(source: Source, task: Task, windows: Sequence[StoredWindow]) -> Built:
         },
         "recipe": {"digest": source.recipe.digest(), **_plain(source.recipe)},
         "inputs": None if source.inputs is None else _inputs(source.inputs),
+        "needs": [{"pipeline": name, "outcome": _digest(found)} for name, found in sorted(source.needed.items())],
         "coverage": _coverage(source.facts, windows),
         "answers": _answers([one.reading for _, one in read]),
         "failed_windows": [_failed(window) for window in windows if window.state == "failed"],
@@ -111,6 +115,10 @@ def _inputs(inputs: Inputs) -> dict[str, Any]:
     fields["timestamps_s"] = [moment / 1000 for moment in inputs.timestamps_ms]
     del fields["timestamps_ms"]
     return fields
+
+
+def _digest(outcome: Outcome) -> str:
+    return hashlib.sha256(msgspec.json.encode(outcome)).hexdigest()
 
 
 def _plain(value: msgspec.Struct) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from vlmd.core.errors import Code, Failure
 from vlmd.core.inputs import Inputs
 from vlmd.core.states import ACTIVE_JOBS
 from vlmd.core.video import FileIdentity, FileRef
+from vlmd.store import needs
 from vlmd.store.rows import change, every, insert, one
 
 _ACTIVE = ", ".join(f"'{state}'" for state in ACTIVE_JOBS)
@@ -131,7 +132,10 @@ async def drop_refusals(db: aiosqlite.Connection, present: Collection[bytes], ro
 
 
 async def end(db: aiosqlite.Connection, job_id: int, state: str, failure: Failure, now: int) -> None:
-    """End a job without a result: its leased windows go back, so that late answers find no lease, and twins wake."""
+    """End a job without a result: its leased windows go back, so that late answers find no lease, and twins wake.
+
+    Jobs that wait for its result have failed with it.
+    """
     await return_leases(db, job_id, now)
     await change(
         db,
@@ -139,6 +143,10 @@ async def end(db: aiosqlite.Connection, job_id: int, state: str, failure: Failur
         (state, failure.code, failure.reason, now, now, job_id),
     )
     await wake_twins(db, job_id, now)
+    job = await one(db, "SELECT * FROM jobs WHERE id = ?", (job_id,))
+    assert job is not None
+    for dependent in await needs.dependents(db, job_id):
+        await end(db, dependent, "failed", needs.failure_of_need(job, state, failure.reason), now)
 
 
 async def return_leases(db: aiosqlite.Connection, job_id: int, now: int) -> None:

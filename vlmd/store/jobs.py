@@ -14,6 +14,7 @@ from vlmd.core.recipe import Recipe
 from vlmd.core.states import ACTIVE_JOBS, ENDED_JOBS
 from vlmd.core.video import FileRef, VideoIndex
 from vlmd.core.windows import Window, WindowPlan
+from vlmd.store import needs
 from vlmd.store.files import end, file_ref, inputs_of, return_leases, wake_twins
 from vlmd.store.rows import change, every, one
 
@@ -180,6 +181,7 @@ async def remerge(db: aiosqlite.Connection, job_id: int, now: int) -> bool:
 async def merged(db: aiosqlite.Connection, job_id: int, summary: str, outcome: Outcome, now: int) -> bool:
     """The result lies on disk. False if the job was ended meanwhile."""
     told = msgspec.json.encode(outcome).decode()
+    before = await one(db, "SELECT outcome FROM jobs WHERE id = ?", (job_id,))
     moved = await change(
         db,
         "UPDATE jobs SET state = 'done', summary = ?, outcome = ?, finished_at = ?, changed_at = ?"
@@ -187,6 +189,8 @@ async def merged(db: aiosqlite.Connection, job_id: int, summary: str, outcome: O
         (summary, told, now, now, job_id),
     )
     await wake_twins(db, job_id, now)
+    if moved and before is not None:
+        await needs.satisfied(db, job_id, before["outcome"] not in (None, told), now)
     return bool(moved)
 
 

@@ -219,3 +219,13 @@ def _answer(row: sqlite3.Row) -> StoredAnswer:
     fields["option_logprobs"] = msgspec.json.decode(row["option_logprobs"], type=list[float])
     fields["frame_times_ms"] = msgspec.json.decode(row["frame_times_ms"], type=list[int])
     return StoredAnswer(**fields)
+
+
+def needed(db: sqlite3.Connection, job_id: int) -> list[dict[str, Any]]:
+    """The jobs whose results a job needs: pipeline, job, state, and what they found, as JSON."""
+    rows = db.execute(
+        "SELECT jobs.pipeline, jobs.id AS job, jobs.state, jobs.outcome FROM needs JOIN jobs ON jobs.id = needed_id"
+        " WHERE job_id = ? ORDER BY jobs.pipeline",
+        (job_id,),
+    )
+    return [dict(row) for row in rows]

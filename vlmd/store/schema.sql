@@ -138,6 +138,15 @@ CREATE INDEX windows_by_state ON windows (job_id, state, idx);
 CREATE INDEX windows_by_lease ON windows (lease) WHERE lease IS NOT NULL;
 CREATE INDEX windows_by_answer ON windows (answer_id) WHERE answer_id IS NOT NULL;
 
+-- A job whose questions depend on what other pipelines found in the same video waits for these jobs.
+CREATE TABLE needs (
+    job_id    INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    pipeline  TEXT NOT NULL,
+    needed_id INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    PRIMARY KEY (job_id, pipeline)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX needs_by_needed ON needs (needed_id);
+
 -- Devices that were sent to rest, by UUID (a GPU) or name; they stay so over a restart, until they are resumed.
 CREATE TABLE paused_devices (device TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;
 

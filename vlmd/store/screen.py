@@ -59,10 +59,12 @@ def doubtful_jobs(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
 
 
 def waiting_jobs(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
-    """Jobs that wait, each with the job whose answers it will take over."""
+    """Jobs that wait, each with the job whose answers it will take over, or whose result it needs."""
     rows = db.execute(
-        "SELECT id, name, (SELECT other.id FROM jobs AS other WHERE other.fingerprint = jobs.fingerprint"
-        " AND other.recipe = jobs.recipe AND other.state IN ('queued', 'running', 'merging') LIMIT 1) AS waits_for"
+        "SELECT id, name, coalesce((SELECT other.id FROM jobs AS other WHERE other.fingerprint = jobs.fingerprint"
+        " AND other.recipe = jobs.recipe AND other.state IN ('queued', 'running', 'merging') LIMIT 1),"
+        " (SELECT needed_id FROM needs JOIN jobs AS other ON other.id = needed_id WHERE job_id = jobs.id"
+        " AND other.state <> 'done' LIMIT 1)) AS waits_for"
         " FROM jobs WHERE state = 'waiting' ORDER BY priority DESC, id LIMIT ?",
         (limit,),
     )

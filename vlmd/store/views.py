@@ -31,6 +31,9 @@ def job_detail(db: sqlite3.Connection, job_id: int) -> dict[str, Any] | None:
         "video": json.loads(row["facts"]) if row["facts"] else None,
         "recipe": json.loads(row["recipe_body"]) if row["recipe_body"] else None,
         "inputs": json.loads(row["inputs"]) if row["inputs"] else None,
+        "needs": [
+            {"pipeline": one["pipeline"], "job": one["job"], "state": one["state"]} for one in reader.needed(db, job_id)
+        ],
         "degraded": reader.degraded(db, job_id),
         "memory": reader.memory(db, job_id),
         "failed_windows": [_window(window) for window in reader.failed_windows(db, job_id, FAILED_SHOWN)],

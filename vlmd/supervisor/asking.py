@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from vlmd.config import ModelSettings, PipelineSettings
 from vlmd.core.families import family_name
 from vlmd.core.inputs import Inputs, Outcome
 from vlmd.core.messages import ModelSpec
-from vlmd.core.recipe import Recipe
+from vlmd.core.recipe import Generation, Recipe
 from vlmd.core.tasks import prompts
 from vlmd.core.tasks.choice import ChoiceTask
+from vlmd.core.tasks.ensemble import EnsembleTask
 from vlmd.core.tasks.events import EventsTask
 from vlmd.core.tasks.feedback import FeedbackTask
 from vlmd.core.tasks.registry import Task
@@ -33,6 +37,8 @@ def task_of(pipeline: PipelineSettings, inputs: Inputs | None = None) -> Task:
             return FeedbackTask()
         case "text":
             return TextTask()
+        case "ensemble":
+            return EnsembleTask(of=list(pipeline.of), gap_ms=seconds_to_ms(pipeline.gap_seconds))
         case _:
             gap_ms = seconds_to_ms(pipeline.gap_seconds)
             return EventsTask(labels=list(pipeline.labels), teams=list(pipeline.teams), gap_ms=gap_ms)
@@ -69,6 +75,14 @@ def recipe_of(
         generation=generation,
         grammar=task.grammar(generation.max_new_tokens) if pipeline.constrained else None,
         options=task.options(),
+    )
+
+
+def ensemble_recipe(results: Mapping[str, Outcome]) -> Recipe:
+    """What determines the result of an ensemble: what each of its pipelines found. No model is asked."""
+    found = hashlib.sha256(msgspec.json.encode(dict(sorted(results.items())))).hexdigest()
+    return Recipe(
+        model="", revision=found, family="ensemble/1", precision="", fps=0.0, prompt="", generation=Generation()
     )
 
 

@@ -12,15 +12,13 @@ from typing import TypeVar
 from vlmd.clock import now_ms
 from vlmd.config import Live, Settings
 from vlmd.core.errors import Code, Failure, MediaError, Problem
-from vlmd.core.inputs import Inputs
 from vlmd.core.messages import ModelSpec
-from vlmd.core.recipe import Recipe
 from vlmd.core.video import VideoIndex
 from vlmd.core.windows import ScenesPlan, plan_windows
 from vlmd.log import about
 from vlmd.media.client import Decoder
 from vlmd.store import Store, jobs
-from vlmd.supervisor.asking import plan_of, recipe_of
+from vlmd.supervisor.composing import Composer
 from vlmd.supervisor.pool import Pool
 from vlmd.supervisor.scenes import Scenes
 
@@ -33,6 +31,7 @@ _AT_ONCE = max(1, min(4, (os.cpu_count() or 1) // 2))
 _CRASHES_ALLOWED = 3
 """A video that kills its decoder this often is quarantined."""
 _CRASH = (Code.DECODER_CRASHED, Code.DECODER_LIMIT)
+_PLANNED = ("waiting", "queued", "running")
 _RETRY_SECONDS = 2.0
 """Pause before the next attempt where there was nothing left to start a decoder with."""
 
@@ -51,11 +50,11 @@ class Planner:
         """`absent`: models that are not here; jobs that ask them wait as they are."""
         self._live = live
         self._store = store
-        self._models = models
         self._absent = absent
         self._changed = changed
         self._pool = Pool(_AT_ONCE, lambda: store.write(jobs.indexing, self._waiting), self._plan)
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="index")
+        self._composer = Composer(live, store, models)
         self._scenes = Scenes(store)
         self._decoders: set[Decoder] = set()
         self._crashes: dict[int, int] = {}
@@ -77,13 +76,6 @@ class Planner:
         """Pipelines whose model is not here."""
         return [name for name, pipeline in self._settings.pipelines.items() if pipeline.model in self._absent]
 
-    def recipe(self, pipeline: str, inputs: Inputs | None) -> Recipe | None:
-        """The recipe of a configured pipeline; None for one that is not configured (any more)."""
-        settings = self._settings.pipelines.get(pipeline)
-        if settings is None:
-            return None
-        return recipe_of(settings, self._models[settings.model], self._settings.models[settings.model], inputs)
-
     def wake(self) -> None:
         """There may be jobs to index."""
         self._pool.wake()
@@ -102,12 +94,12 @@ class Planner:
         for job in await self._store.write(jobs.unfinished):
             if job.pipeline in waiting:
                 continue
-            recipe = self.recipe(job.pipeline, job.inputs)
-            if recipe is None:
+            pipeline = self._settings.pipelines.get(job.pipeline)
+            if pipeline is None:
                 reason = f"pipeline {job.pipeline} is not configured any more"
                 await self._store.write(jobs.fail, job.id, Failure(Code.UNKNOWN_PIPELINE, reason), now_ms())
                 changed.append(job.id)
-            elif job.state in ("waiting", "queued", "running") and self._asks_otherwise(job, recipe):
+            elif job.state in _PLANNED and await self._composer.asks_otherwise(job, pipeline):
                 logger.info("what is asked of it has changed; planned again", extra=about(job=job.id))
                 await self._store.write(jobs.replan, job.id, now_ms())
                 changed.append(job.id)
@@ -115,10 +107,6 @@ class Planner:
 
     async def run(self) -> None:
         await self._pool.run()
-
-    def _asks_otherwise(self, job: jobs.UnfinishedJob, recipe: Recipe) -> bool:
-        plan = plan_of(self._settings.pipelines[job.pipeline], job.inputs)
-        return (job.recipe, job.plan) != (recipe.digest(), jobs.plan_text(plan))
 
     def stop(self) -> None:
         """End the decoders and begin no more; their jobs stay to be indexed, and no video is blamed."""
@@ -140,16 +128,16 @@ class Planner:
 
     async def _index_and_plan(self, job: jobs.IndexingJob) -> None:
         settings = self._settings
-        recipe = self.recipe(job.pipeline, job.inputs)
-        if recipe is None:
-            raise MediaError(Code.UNKNOWN_PIPELINE, f"pipeline {job.pipeline} is not configured")
+        asked = await self._composer.asked(job)
+        if asked is None:
+            return
+        plan = asked.plan
         index = await self._with_decoder(job, lambda decoder: self._index(job, decoder))
         self._exhausted = None
-        plan = plan_of(settings.pipelines[job.pipeline], job.inputs)
         cuts = await self._cuts(job, index, plan.threshold) if isinstance(plan, ScenesPlan) else []
         windows = await asyncio.to_thread(plan_windows, index, plan, settings.limits.max_windows, cuts)
         self._crashes.pop(job.id, None)
-        state = await self._store.write(jobs.plan, job.id, jobs.Plan(index, recipe, windows, plan), now_ms())
+        state = await self._store.write(jobs.plan, job.id, jobs.Plan(index, asked.recipe, windows, plan), now_ms())
         if state is not None:
             seconds = index.facts.duration_ms / 1000
             logger.debug("%.1f s, %d windows, %s", seconds, len(windows), state, extra=about(job=job.id))
