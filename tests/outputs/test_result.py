@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from tests.samples import FACTS, RECIPE
 from vlmd.core.answers import StoredAnswer, StoredWindow, Token
 from vlmd.core.tasks.events import EventsTask
+from vlmd.outputs.encoding import as_text
 from vlmd.outputs.result import SCHEMA, Source
 from vlmd.outputs.result import build as built
-from vlmd.outputs.write import as_text
 
 SOURCE = Source(
     job=1,

@@ -62,7 +62,7 @@ def of_job(settings: Settings, job: int) -> Document:
 
 def of_file(path: Path) -> Document:
     """The result in a file. Raises `UsageError` where it is none, or cannot be read."""
-    document = _read(path)
+    document: Document = _read(path)
     if not _is_result(document):
         raise UsageError(f"{shown(str(path))} is no result of vlmd: it does not begin with the schema {SCHEMA}")
     return document

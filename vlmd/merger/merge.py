@@ -13,7 +13,8 @@ from vlmd.core.errors import Code, Failure, VlmdError
 from vlmd.core.messages import Discarded, Merged, MergeFailed, MergeJob, Prepared, Publish, ToMerger
 from vlmd.link import Link
 from vlmd.merger.build import built
-from vlmd.outputs.write import Draft, as_text, holder
+from vlmd.outputs.encoding import as_text
+from vlmd.outputs.write import Draft, holder
 
 
 def main(link_fd: int) -> int:
@@ -43,7 +44,7 @@ def _serve(link: Link[ToMerger], request: MergeJob) -> Merged | Discarded | Merg
 
 def _place(link: Link[ToMerger], draft: Draft, body: str, merged: Merged) -> Merged | Discarded:
     """All that takes time is done before the supervisor is asked whether the job still wants its result."""
-    draft.write(body)
+    draft.write([body])
     link.send(Prepared())
     if not isinstance(link.receive(), Publish):
         draft.discard()
