@@ -16,6 +16,7 @@ from vlmd.core.names import shown
 from vlmd.outputs.encoding import array, compact
 from vlmd.outputs.formats.shown import Moment, Result
 
+FILE = "results_spotting.json"
 _HALF = re.compile(r"([12])_")
 _DEPTH = 3
 """League, season, game."""
