@@ -260,7 +260,7 @@ class LeaseEnded(Message, frozen=True):
 class MergeJob(Message, frozen=True):
     """Parse and merge a job's stored answers. With a `target` the result is written there, else sent back.
 
-    `root` is the results folder, which is there already.
+    `root` is the results folder, which is there already; `outputs` are formats that are written beside the result.
     """
 
     database: str
@@ -269,6 +269,7 @@ class MergeJob(Message, frozen=True):
     inputs: Inputs | None
     root: str
     target: str | None
+    outputs: tuple[str, ...] = ()
     log_level: int = 20
 
 

@@ -32,4 +32,4 @@ def built(database: Path, job: int, task: Task, inputs: Inputs | None) -> result
             created_at=row["created_at"],
             started_at=row["started_at"],
         )
-        return result.build(source, task, list(reader.windows(db, job)))
+        return result.build(source, task, reader.windows(db, job))

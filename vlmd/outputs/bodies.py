@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from vlmd.core.agreement import Looks
 from vlmd.core.inputs import Outcome, Span
 from vlmd.core.merge import MergedEvent, WindowEvents, merge_counts, merge_events
 from vlmd.core.tasks.base import Reading
@@ -62,9 +63,10 @@ def _events(task: EventsTask, read: Sequence[Read]) -> Body:
         if isinstance(one.reading, ParsedAnswer)
     ]
     merged = merge_events(seen, task.gap_ms)
+    looks = Looks([window for window, one in zip(seen, read, strict=True) if one.reading.outcome != "unparseable"])
     fields = {
         "events_at_gap_s": {str(gap // 1000): count for gap, count in merge_counts(seen).items()},
-        "events": [_event(event) for event in merged],
+        "events": [_event(event, looks) for event in merged],
     }
     return Body(fields, len(merged), counted(len(merged), "event"), _events_outcome(merged))
 
@@ -78,7 +80,7 @@ def _events_outcome(merged: Sequence[MergedEvent]) -> Outcome:
     return Outcome(text="\n".join(lines)[:MOST_CONTEXT], spans=spans)
 
 
-def _event(event: MergedEvent) -> dict[str, Any]:
+def _event(event: MergedEvent, looks: Looks) -> dict[str, Any]:
     return {
         "start_s": event.start_ms / 1000,
         "end_s": event.end_ms / 1000,
@@ -86,6 +88,7 @@ def _event(event: MergedEvent) -> dict[str, Any]:
         "team": event.team,
         "confidence": _rounded(event.confidence),
         "stated_confidence": event.stated_confidence,
+        "agreement": _rounded(looks.agreement(event)),
         "details": event.details,
         "label_known": event.label_known,
         "evidence": [

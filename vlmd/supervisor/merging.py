@@ -85,6 +85,7 @@ class Mergers:
             inputs=inputs,
             root=str(paths.results),
             target=None if target is None else str(paths.results / f"{target}.json"),
+            outputs=self._settings.pipelines[pipeline].outputs,
             log_level=level(),
         )
 
