@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 from msgspec.structs import replace
@@ -145,3 +146,17 @@ def test_what_a_model_wrote_is_data_in_the_file() -> None:
     result = json.loads(text)
     assert "\x1b" not in text and "\0" not in text
     assert len(result["unparseable_windows"][0]["text"]) == 300
+
+
+def test_answers_are_not_kept_while_the_next_are_read() -> None:
+    def peak(tokens: int) -> int:
+        """Bytes at most while a result is built of windows with so many tokens each."""
+        many = (window(at, GOAL + str(at), tokens=[Token(0, -0.1 * n) for n in range(tokens)]) for at in range(300))
+        tracemalloc.start()
+        try:
+            built(SOURCE, TASK, many)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(tokens=512) < 1.5 * peak(tokens=1)

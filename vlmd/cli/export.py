@@ -42,11 +42,10 @@ def export(given: Given, results: tuple[str, ...], name: str, output: Path | Non
     fmt = FORMATS[name]
     with Doing() as doing:
         found = _told(documents(given, results), doing)
-        files = _files(fmt, found, output)
         if output == Path("-"):
-            _print(fmt, files)
+            _print(fmt, _files(fmt, found, None))
             return
-        written = [str(_written(fmt, path, some, named=path == output)) for path, some in files]
+        written = [str(_written(fmt, path, some, path == output)) for path, some in _files(fmt, found, output)]
     if as_json:
         print_json({"written": written})
     for path in [] if as_json else written:
