@@ -26,6 +26,7 @@ from tests.outputs.results_made import (
     moment,
 )
 from vlmd.core.errors import UsageError
+from vlmd.core.formats import TASKS_OF
 from vlmd.core.names import plain
 from vlmd.outputs.formats import FORMATS, pieces
 from vlmd.outputs.formats.cues import NO_TEXT, without_gaps
@@ -235,6 +236,11 @@ def test_a_format_that_cannot_show_a_task_says_which_can() -> None:
             body = {"answer": "A"} if task == "choice" else []
             with pytest.raises(UsageError, match=f"{name} cannot show what the task {task} answers; these can: json"):
                 text(name, document(task, body))
+
+
+def test_every_format_has_its_tasks_and_a_suffix_of_its_own() -> None:
+    assert FORMATS.keys() == TASKS_OF.keys()
+    assert len({fmt.suffix for fmt in FORMATS.values()}) == len(FORMATS)
 
 
 def test_one_result_a_file_where_a_file_holds_one() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from vlmd.core.errors import UsageError
+from vlmd.core.formats import showing
 from vlmd.outputs import encoding
 from vlmd.outputs.formats import (
     fiftyone,
@@ -18,58 +19,33 @@ from vlmd.outputs.formats import (
     table,
     vtt,
 )
-from vlmd.outputs.formats.base import EVERY, TIMED, Document, Format
-
-_EVENTS = frozenset({"events", "ensemble"})
+from vlmd.outputs.formats.base import Document, Format
 
 FORMATS = {
     fmt.name: fmt
     for fmt in (
-        Format(name="json", title="the result itself", suffix=".json", tasks=EVERY, holds="result", write=None),
-        Format(name="jsonl", title="JSON lines", suffix=".jsonl", tasks=EVERY, holds="collection", write=lines.write),
-        Format(name="csv", title="a table", suffix=".csv", tasks=EVERY, holds="collection", write=table.write),
-        Format(name="srt", title="SubRip subtitles", suffix=".srt", tasks=TIMED, holds="result", write=srt.write),
-        Format(name="vtt", title="WebVTT subtitles", suffix=".vtt", tasks=TIMED, holds="result", write=vtt.write),
+        Format("json", "the result itself", ".json", "result", None),
+        Format("jsonl", "JSON lines", ".jsonl", "collection", lines.write),
+        Format("csv", "a table", ".csv", "collection", table.write),
+        Format("srt", "SubRip subtitles", ".srt", "result", srt.write),
+        Format("vtt", "WebVTT subtitles", ".vtt", "result", vtt.write),
+        Format("soccernet", "SoccerNet's action spotting", f".{soccernet.FILE}", "game", soccernet.write),
+        Format("submission", "id,answer of a challenge", ".submission.csv", "collection", submission.write),
         Format(
-            name="soccernet",
-            title="SoccerNet's action spotting",
-            suffix=".results_spotting.json",
-            tasks=_EVENTS,
-            holds="game",
-            write=soccernet.write,
+            "final_predictions",
+            "time and raw answer, as earlier scripts wrote them",
+            ".final_predictions.json",
+            "result",
+            final_predictions.write,
         ),
         Format(
-            name="submission",
-            title="id,answer of a challenge",
-            suffix=".submission.csv",
-            tasks=frozenset({"choice"}),
-            holds="collection",
-            write=submission.write,
+            "labelstudio",
+            "Label Studio's tasks with predictions",
+            ".labelstudio.json",
+            "collection",
+            labelstudio.write,
         ),
-        Format(
-            name="final_predictions",
-            title="time and raw answer, as earlier scripts wrote them",
-            suffix=".final_predictions.json",
-            tasks=TIMED,
-            holds="result",
-            write=final_predictions.write,
-        ),
-        Format(
-            name="labelstudio",
-            title="Label Studio, tasks with predictions",
-            suffix=".labelstudio.json",
-            tasks=EVERY,
-            holds="collection",
-            write=labelstudio.write,
-        ),
-        Format(
-            name="fiftyone",
-            title="FiftyOne, temporal detections",
-            suffix=".fiftyone.json",
-            tasks=TIMED,
-            holds="collection",
-            write=fiftyone.write,
-        ),
+        Format("fiftyone", "FiftyOne's temporal detections", ".fiftyone.json", "collection", fiftyone.write),
     )
 }
 
@@ -92,7 +68,7 @@ def _readable(fmt: Format, documents: Iterable[Document]) -> Iterator[shown.Resu
         _only_one(fmt, number)
         result = shown.read(document)
         if result.task.name not in fmt.tasks:
-            others = ", ".join(name for name, other in FORMATS.items() if result.task.name in other.tasks)
+            others = ", ".join(showing(result.task.name))
             raise UsageError(f"{fmt.name} cannot show what the task {result.task.name} answers; these can: {others}")
         yield result
 
