@@ -6,10 +6,12 @@ import json
 import tracemalloc
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from tests.samples import FACTS, RECIPE
 from vlmd.core.answers import StoredAnswer, StoredWindow, Token
+from vlmd.core.calibration import Calibration, FittedOn, Scaling
 from vlmd.core.tasks.events import EventsTask
 from vlmd.outputs.encoding import as_text
 from vlmd.outputs.result import SCHEMA, Source
@@ -146,6 +148,20 @@ def test_what_a_model_wrote_is_data_in_the_file() -> None:
     result = json.loads(text)
     assert "\x1b" not in text and "\0" not in text
     assert len(result["unparseable_windows"][0]["text"]) == 300
+
+
+def test_events_below_the_threshold_of_their_label_are_listed_apart() -> None:
+    scaling = Scaling(slope=1.0, intercept=0.0, threshold=0.5, examples=9, right=5)
+    fitted = FittedOn(task="events", pipelines=[], models=[], videos=[], truth=[], matching="")
+    labels = {"Foul": msgspec.structs.replace(scaling, intercept=-9.0)}
+    calibration = Calibration(name="league", fitted_on=fitted, pooled=scaling, labels=labels, too_few={})
+    texts = [GOAL, "None", GOAL.replace("Goal", "Foul")]
+    result = built(SOURCE, TASK, [window(index, text) for index, text in enumerate(texts)], calibration)
+    assert [event["label"] for event in result.document["events"]] == ["Goal"]
+    assert [event["label"] for event in result.document["below_threshold"]] == ["Foul"]
+    assert result.document["calibration"] == "league"
+    assert (result.summary["found"], len(result.outcome.spans)) == ("1 event", 1)
+    assert "below_threshold" not in build(SOURCE, TASK, [window(0, GOAL)])
 
 
 def test_answers_are_not_kept_while_the_next_are_read() -> None:

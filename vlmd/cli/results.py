@@ -22,6 +22,7 @@ from vlmd.merger.build import built
 from vlmd.outputs.result import SCHEMA
 from vlmd.store import reader
 from vlmd.supervisor.asking import task_of
+from vlmd.supervisor.calibrations import calibration_of
 
 Document = dict[str, Any]
 
@@ -57,7 +58,8 @@ def of_job(settings: Settings, job: int) -> Document:
         pipeline, inputs = _asked(db, job)
     if pipeline not in settings.pipelines:
         raise UsageError(f"pipeline {pipeline} is not configured any more, so nothing says how to merge")
-    return built(settings.paths.database, job, task_of(settings.pipelines[pipeline], inputs), inputs).document
+    task, calibration = task_of(settings.pipelines[pipeline], inputs), calibration_of(settings, pipeline)
+    return built(settings.paths.database, job, task, inputs, calibration).document
 
 
 def of_file(path: Path) -> Document:

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from vlmd.core.answers import OptionLogprobs, Timings, Token, Usage
+from vlmd.core.calibration import Calibration
 from vlmd.core.errors import Failure
 from vlmd.core.inputs import Inputs, Outcome
 from vlmd.core.plans import Shape
@@ -270,6 +271,7 @@ class MergeJob(Message, frozen=True):
     root: str
     target: str | None
     outputs: tuple[str, ...] = ()
+    calibration: Calibration | None = None
     log_level: int = 20
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from vlmd.core.calibration import Calibration
 from vlmd.core.errors import UsageError
 from vlmd.core.inputs import Inputs
 from vlmd.core.recipe import Recipe
@@ -15,7 +16,9 @@ from vlmd.outputs import result
 from vlmd.store import reader
 
 
-def built(database: Path, job: int, task: Task, inputs: Inputs | None) -> result.Built:
+def built(
+    database: Path, job: int, task: Task, inputs: Inputs | None, calibration: Calibration | None = None
+) -> result.Built:
     """The result of what has been answered so far. Raises `UsageError` where the job has not been planned."""
     with reader.snapshot(database) as db:
         row = reader.job(db, job)
@@ -32,4 +35,4 @@ def built(database: Path, job: int, task: Task, inputs: Inputs | None) -> result
             created_at=row["created_at"],
             started_at=row["started_at"],
         )
-        return result.build(source, task, reader.windows(db, job))
+        return result.build(source, task, reader.windows(db, job), calibration)

@@ -35,7 +35,7 @@ def main(link_fd: int) -> int:
 
 
 def _serve(link: Link[ToMerger], request: MergeJob) -> Merged | Discarded:
-    result = built(Path(request.database), request.job, request.task, request.inputs)
+    result = built(Path(request.database), request.job, request.task, request.inputs, request.calibration)
     merged = Merged(summary=json.dumps(result.summary), outcome=result.outcome)
     if request.target is None:
         return msgspec.structs.replace(merged, body=as_text(result.document))

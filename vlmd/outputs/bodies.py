@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from vlmd.core.agreement import Looks
+from vlmd.core.calibration import Calibration, apply
 from vlmd.core.inputs import Outcome, Span
 from vlmd.core.merge import MergedEvent, WindowEvents, merge_counts, merge_events
 from vlmd.core.tasks.base import Reading
@@ -43,7 +44,10 @@ class Body(msgspec.Struct, frozen=True):
     outcome: Outcome
 
 
-def body(task: Task, read: Sequence[Read]) -> Body:
+def body(task: Task, read: Sequence[Read], calibration: Calibration | None = None) -> Body:
+    """A calibration is for events; the confidences of other tasks stay what they are."""
+    if isinstance(task, EventsTask):
+        return _events(task, read, calibration)
     return _BODIES[type(task)](task, read)
 
 
@@ -56,7 +60,7 @@ def counted(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
-def _events(task: EventsTask, read: Sequence[Read]) -> Body:
+def _events(task: EventsTask, read: Sequence[Read], calibration: Calibration | None) -> Body:
     seen = [
         WindowEvents(one.index, one.start_ms, one.end_ms, one.reading.events)
         for one in read
@@ -64,11 +68,15 @@ def _events(task: EventsTask, read: Sequence[Read]) -> Body:
     ]
     merged = merge_events(seen, task.gap_ms)
     looks = Looks([window for window, one in zip(seen, read, strict=True) if one.reading.outcome != "unparseable"])
-    fields = {
+    kept, below = (merged, []) if calibration is None else apply(calibration, merged)
+    fields: dict[str, Any] = {
         "events_at_gap_s": {str(gap // 1000): count for gap, count in merge_counts(seen).items()},
-        "events": [_event(event, looks) for event in merged],
+        "events": [_event(event, looks) for event in kept],
     }
-    return Body(fields, len(merged), counted(len(merged), "event"), _events_outcome(merged))
+    if calibration is not None:
+        fields["calibration"] = calibration.name
+        fields["below_threshold"] = [_event(event, looks) for event in below]
+    return Body(fields, len(kept), counted(len(kept), "event"), _events_outcome(kept))
 
 
 def _events_outcome(merged: Sequence[MergedEvent]) -> Outcome:
@@ -167,7 +175,6 @@ def _no_letter(reading: ChoiceReading | None, read: Sequence[Read]) -> str:
 
 
 _BODIES: dict[type, Callable[[Any, Sequence[Read]], Body]] = {
-    EventsTask: _events,
     CaptionTask: _texts("caption"),
     TextTask: _texts("text"),
     FeedbackTask: _feedback,

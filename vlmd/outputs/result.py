@@ -14,6 +14,7 @@ import msgspec
 
 from vlmd import __version__
 from vlmd.core.answers import StoredWindow
+from vlmd.core.calibration import Calibration
 from vlmd.core.doubts import Tally, doubts
 from vlmd.core.inputs import Inputs, Outcome
 from vlmd.core.recipe import Recipe
@@ -52,11 +53,11 @@ class Built(msgspec.Struct, frozen=True):
     """What other pipelines see."""
 
 
-def build(source: Source, task: Task, windows: Iterable[StoredWindow]) -> Built:
+def build(source: Source, task: Task, windows: Iterable[StoredWindow], calibration: Calibration | None = None) -> Built:
     """The whole result. The windows are gone through once, and their answers not kept."""
     looked = [seen(window, task) for window in windows]
     answered = [window.answered for window in looked if window.answered is not None]
-    own = body(task, [one.read for one in answered])
+    own = body(task, [one.read for one in answered], calibration)
     coverage, answers = _coverage(source.facts, looked, answered), _answers([one.read.reading for one in answered])
     document = {
         "schema": SCHEMA,
