@@ -6,11 +6,13 @@ import csv
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 import webvtt
 
 from tests.process.conftest import Film, job_done, making_daemons
 from tests.process.test_command_line import refused, said, vlmd
+from tests.supervisor.test_calibrations import LEAGUE
 from tools.chaos_kit.stage import PIPELINE
 
 Films = dict[str, Film]
@@ -44,3 +46,25 @@ def test_a_result_and_what_lies_beside_it(
         assert copy.read_text() == table.read_text()
         assert "there is no job 9" in refused(daemon, 4, "export", "9", "-f", "csv", "-o", "-")
         assert vlmd(daemon, "export", str(beside["one.mp4.json"]), "-f", "csv", "-o", "-").stdout == table.read_text()
+
+
+def test_a_missing_calibration_fails_the_job_and_a_merge_makes_good_for_it(
+    films: Films, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with making_daemons(tmp_path_factory.mktemp("calibration")) as make:
+        daemon = make(pipeline={"calibration": "league"})
+        daemon.stage.drop(films["one"].path)
+        daemon.start()
+        daemon.until(lambda: bool(daemon.jobs("failed")), "the job has failed")
+        job = said(daemon, "show", "1")
+        assert job["code"] == "merger-failed" and "calibration league of pipeline" in job["reason"]
+        folder = daemon.stage.state / "calibrations"
+        folder.mkdir()
+        (folder / "league.json").write_bytes(msgspec.json.encode(LEAGUE))
+        assert said(daemon, "retry", "1") == {"job": 1}
+        daemon.until(lambda: job_done(daemon), "the job is done")
+        (result,) = (daemon.stage.results / PIPELINE).glob("*.json")
+        document = json.loads(result.read_text())
+        assert document["calibration"] == "league"
+        assert document["below_threshold"] and all(event["confidence"] < 0.5 for event in document["below_threshold"])
+        assert all(event["confidence"] >= 0.5 for event in document["events"])
