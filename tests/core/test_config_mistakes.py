@@ -123,6 +123,11 @@ def test_mistake_is_told_in_plain_words(data: dict[str, Any], told: str) -> None
         ({"labels": []}, 'pipelines.p.labels: task = "events" looks for labels'),
         ({"task": "choice", "choices": ["yes"]}, "pipelines.p.choices: expected two choices or more"),
         ({"choices": ["yes", "no"]}, 'pipelines.p.choices: only a pipeline of task = "choice" has choices'),
+        ({"outputs": ["pdf"]}, "pipelines.p.outputs: there is no format 'pdf'; there are json, jsonl, csv"),
+        (
+            {"task": "choice", "choices": ["a", "b"], "outputs": ["srt"]},
+            "pipelines.p.outputs: srt cannot show what a choice pipeline answers; json, jsonl, csv, submission",
+        ),
         ({"prompt": "{choices}"}, "pipelines.p.prompt: nothing can be filled in for {choices}"),
         ({"window": {"plan": "whole", "step": 1.0}}, 'pipelines.p.window.step: means nothing where plan = "whole"'),
         ({"window": {"frames": 4}}, 'pipelines.p.window.frames: means nothing where plan = "sliding"'),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from tests.samples import FACTS, RECIPE
 from vlmd.core.answers import StoredAnswer, StoredWindow, Token
+from vlmd.core.calibration import Calibration, FittedOn, Scaling
 from vlmd.core.tasks.events import EventsTask
+from vlmd.outputs.encoding import as_text
 from vlmd.outputs.result import SCHEMA, Source
 from vlmd.outputs.result import build as built
-from vlmd.outputs.write import as_text
 
 SOURCE = Source(
     job=1,
@@ -145,3 +148,31 @@ def test_what_a_model_wrote_is_data_in_the_file() -> None:
     result = json.loads(text)
     assert "\x1b" not in text and "\0" not in text
     assert len(result["unparseable_windows"][0]["text"]) == 300
+
+
+def test_events_below_the_threshold_of_their_label_are_listed_apart() -> None:
+    scaling = Scaling(slope=1.0, intercept=0.0, threshold=0.5, examples=9, right=5)
+    fitted = FittedOn(task="events", pipelines=[], models=[], videos=[], truth=[], matching="")
+    labels = {"Foul": msgspec.structs.replace(scaling, intercept=-9.0)}
+    calibration = Calibration(name="league", fitted_on=fitted, pooled=scaling, labels=labels, too_few={})
+    texts = [GOAL, "None", GOAL.replace("Goal", "Foul")]
+    result = built(SOURCE, TASK, [window(index, text) for index, text in enumerate(texts)], calibration)
+    assert [event["label"] for event in result.document["events"]] == ["Goal"]
+    assert [event["label"] for event in result.document["below_threshold"]] == ["Foul"]
+    assert result.document["calibration"] == "league"
+    assert (result.summary["found"], len(result.outcome.spans)) == ("1 event", 1)
+    assert "below_threshold" not in build(SOURCE, TASK, [window(0, GOAL)])
+
+
+def test_answers_are_not_kept_while_the_next_are_read() -> None:
+    def peak(tokens: int) -> int:
+        """Bytes at most while a result is built of windows with so many tokens each."""
+        many = (window(at, GOAL + str(at), tokens=[Token(0, -0.1 * n) for n in range(tokens)]) for at in range(300))
+        tracemalloc.start()
+        try:
+            built(SOURCE, TASK, many)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(tokens=512) < 1.5 * peak(tokens=1)

@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from vlmd.outputs.write import Draft, as_text, holder
+from vlmd.outputs.encoding import as_text
+from vlmd.outputs.write import Draft, holder
 
 KILLS = 12
 WRITER = """
 import pathlib, sys
-from vlmd.outputs.write import Draft, as_text
+from vlmd.outputs.encoding import as_text
+from vlmd.outputs.write import Draft
 path = pathlib.Path(sys.argv[1])
 for number in range(10**9):
     draft = Draft(path, path.parent)
-    draft.write(as_text({"video": {"sha256": str(number)}, "rows": [number] * 20_000}))
+    draft.write([as_text({"video": {"sha256": str(number)}, "rows": [number] * 20_000})])
     draft.publish()
     if number == 0:
         print("begun", flush=True)
@@ -27,7 +29,7 @@ for number in range(10**9):
 
 def write_whole(path: Path, text: str) -> None:
     draft = Draft(path, path.parent)
-    draft.write(text)
+    draft.write([text])
     draft.publish()
 
 
@@ -62,7 +64,7 @@ def test_a_file_that_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Path
 
 def test_what_is_discarded_was_never_there(tmp_path: Path) -> None:
     draft = Draft(tmp_path / "a.json", tmp_path)
-    draft.write("text")
+    draft.write(["text"])
     draft.discard()
     assert list(tmp_path.iterdir()) == []
 

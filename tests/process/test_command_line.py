@@ -169,10 +169,11 @@ def test_submitted_next_comes_before_what_waits(new_daemon: StartDaemon, films: 
 
 def test_without_a_daemon_verbs_are_exit_code_3_and_lists_come_from_the_database(idle: Daemon) -> None:
     assert idle.stop() == 0
-    for command in (["status"], ["retry", "1"], ["show", "--so-far", "1"]):
+    for command in (["status"], ["retry", "1"]):
         assert "start it with `vlmd run`" in refused(idle, 3, *command)
     assert [job["id"] for job in said(idle, "jobs")] == [1]
     assert said(idle, "show", "1")["state"] == "done"
+    assert said(idle, "show", "--result", "1")["coverage"]["answered"] == WINDOWS
     assert "there is no job 99" in refused(idle, 4, "show", "99")
     idle.start()
     idle.until_answering()

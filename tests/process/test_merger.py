@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from vlmd.core.tasks.events import EventsTask
 from vlmd.supervisor.merger import Outcome, run_merger
 
 JOB = 1
+OUTPUTS = ("json", "srt", "csv")
 
 
 @pytest.fixture
@@ -39,9 +41,16 @@ async def merge(undisturbed: Stage, results: Path, wanted: bool = True) -> Outco
     async def answer() -> bool:
         return wanted
 
-    return await run_merger(
-        MergeJob(database=database, job=JOB, task=task, inputs=None, root=str(results), target=target), answer
+    request = MergeJob(
+        database=database,
+        job=JOB,
+        task=task,
+        inputs=None,
+        root=str(results),
+        target=target,
+        outputs=("json", "srt", "csv"),
     )
+    return await run_merger(request, answer)
 
 
 def use(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
@@ -50,7 +59,13 @@ def use(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
 
 
 def files(results: Path) -> list[str]:
-    return [path.name for path in results.rglob("*") if path.is_file()]
+    return sorted(path.name for path in results.rglob("*") if path.is_file())
+
+
+def contents(results: Path) -> dict[str, str]:
+    """What is published, without the run of the result itself."""
+    published = [path for path in results.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    return {path.name: head(path) if path.suffix == ".json" else path.read_text() for path in published}
 
 
 async def test_a_result_nobody_wants_any_more_is_never_put_there(undisturbed: Stage, results: Path) -> None:
@@ -61,23 +76,29 @@ async def test_a_result_nobody_wants_any_more_is_never_put_there(undisturbed: St
 async def test_killed_before_or_after_any_side_effect(
     undisturbed: Stage, results: Path, expected: str, shim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Started again by the supervisor it would go on; here every start is killed, so that nothing is hidden."""
+    """Started again by the supervisor it would go on; here every start is killed, so that nothing is hidden. The result
+    itself comes last: where it is, everything beside it is there, too."""
     monkeypatch.setattr("vlmd.supervisor.merger._STARTS", 1)
     use(monkeypatch, faults.environment(shim, results, only="vlmd.merger", JOURNAL=tmp_path / "journal"))
     assert isinstance(await merge(undisturbed, results), Merged)
     effects = list(journal.read(tmp_path / "journal"))
-    assert [effect.kind for effect in effects] == ["mkdir", "create", "write", "sync", "rename", "sync", "sync"]
+    kinds = [kind for kind, _ in itertools.groupby(effect.kind for effect in effects)]
+    assert kinds == ["mkdir", *("create", "write", "sync") * 3, *("rename", "sync") * 3]
+    whole = contents(results)
+    assert whole.keys() == {"game.csv", "game.json", "game.srt"} and whole["game.json"] == expected
     monkeypatch.delenv("FAULTS_JOURNAL")
     for moment in [f"{number}:before" for number in range(1, len(effects) + 1)] + [f"{len(effects)}:after"]:
-        (results / "season" / "game.json").unlink(missing_ok=True)
+        for path in (results / "season").iterdir():
+            path.unlink()
         monkeypatch.setenv("FAULTS_KILL", moment)
         outcome = await merge(undisturbed, results)
         assert isinstance(outcome, MergeFailed) and "SIGKILL" in outcome.failure.reason, moment
-        assert all(head(path) == expected for path in results.rglob("*.json") if not path.name.startswith("."))
+        left = contents(results)
+        assert left.items() <= whole.items()
+        assert "game.json" not in left or left == whole
         monkeypatch.delenv("FAULTS_KILL")
         assert isinstance(await merge(undisturbed, results), Merged)
-        assert files(results) == ["game.json"]
-        assert head(results / "season" / "game.json") == expected
+        assert contents(results) == whole and len(files(results)) == 3
 
 
 @pytest.mark.parametrize("fault", ["create:EROFS", "write:ENOSPC", "write:EDQUOT", "sync:EIO:1-1", "rename:EACCES"])

@@ -9,9 +9,9 @@ from tests.store.making import answered, delivery, leased, planned
 from vlmd.core.inputs import Outcome
 from vlmd.store import Store, jobs, reader, screen, views, windows
 
-NOTHING = '{"events": 0, "windows_with_events": 0, "unparseable": 0, "truncated": false}'
-CUT = '{"events": 2, "windows_with_events": 2, "unparseable": 1, "truncated": true}'
-FINE = '{"events": 2, "windows_with_events": 2, "unparseable": 0, "truncated": false}'
+NOTHING = '{"events": 0, "doubts": ["every one of 3 windows answered none"]}'
+CUT = '{"events": 0, "doubts": ["the end of the video is missing"]}'
+FINE = '{"events": 0, "doubts": []}'
 
 
 async def test_unfinished_jobs_come_in_the_order_they_are_worked_on(store: Store, database: Path) -> None:

@@ -8,22 +8,22 @@ from tests.tui.making import device, document, done, failed
 from vlmd.tui.problems import Problem, by_kind, problems, unlisted
 
 
-def doubts(**summary: Any) -> list[tuple[str, bool]]:
-    said = {"events": 0, "windows_with_events": 0, "unparseable": 0, "truncated": False, **summary}
-    return [(found.reason, found.serious) for found in problems(document([], doubtful=[done(7, summary=said)]))]
+def doubtful(number: int, *doubts: str) -> dict[str, Any]:
+    return done(number, summary={"events": 0, "doubts": list(doubts)})
 
 
 def test_what_is_odd_about_a_result() -> None:
-    assert doubts() == [("every window answered none", False)]
-    assert doubts(unparseable=600) == [("600 of 600 answers cannot be read", False)]
-    assert doubts(windows_with_events=5, truncated=True) == [("the end of the video is missing", False)]
-    assert doubts(windows_with_events=5) == []
+    failed, cut = problems(document([], doubtful=[doubtful(7, "3 of 600 windows failed", "the end is missing")]))
+    assert (failed.reason, failed.serious, cut.reason) == ("3 of 600 windows failed", False, "the end is missing")
+    assert "`vlmd retry 7`" in failed.remedy
 
 
-def test_windows_that_failed_in_a_job_that_is_done() -> None:
-    (found,) = problems(document([], doubtful=[done(7, answered=597, failed=3)]))
-    assert found.reason == "3 of 600 windows failed"
-    assert "`vlmd retry 7`" in found.remedy
+def test_doubts_that_differ_in_numbers_only_are_one_kind() -> None:
+    jobs = [doubtful(1, "3 of 600 windows failed"), doubtful(2, "4 of 9 windows failed"), doubtful(3, "cut")]
+    assert [(one.what[:5], one.alike) for one in by_kind(problems(document([], doubtful=jobs)))] == [
+        ("job 1", 1),
+        ("job 3", 0),
+    ]
 
 
 def test_what_concerns_all_comes_first() -> None:

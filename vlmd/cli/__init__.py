@@ -32,6 +32,7 @@ _COMMANDS = {
     "retry": "queue",
     "cancel": "queue",
     "merge": "queue",
+    "export": "export",
     "pause": "devices",
     "drain": "devices",
     "resume": "devices",

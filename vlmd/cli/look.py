@@ -11,10 +11,12 @@ from vlmd.cli import completing
 from vlmd.cli.client import Client
 from vlmd.cli.progress import problem_line
 from vlmd.cli.queue import job_argument
+from vlmd.cli.results import of_job
 from vlmd.cli.words import clock, compared, json_option, percent, print_json, print_table, size
 from vlmd.config import Given, load_settings
 from vlmd.core.names import shown
 from vlmd.core.states import JobState
+from vlmd.outputs.formats.shown import read
 from vlmd.tui.doing import doing as what_it_does
 from vlmd.tui.doing import swaps
 from vlmd.tui.problems import problems, unlisted
@@ -48,23 +50,23 @@ def jobs(given: Given, state: str | None, pipeline: str | None, limit: int, as_j
     if as_json:
         print_json(listed)
         return
-    print_table(["job", "pipeline", "video", "state", "windows", "events"], [_job_row(job) for job in listed])
+    columns = ["job", "pipeline", "video", "state", "windows", "found", "doubts"]
+    print_table(columns, [_job_row(job) for job in listed])
 
 
 @click.command()
 @job_argument
-@click.option("--so-far", is_flag=True, help="Merge what has been answered so far, and print that result.")
+@click.option("--result", "--so-far", "so_far", is_flag=True, help="Merge what is answered so far, and print that.")
 @json_option
 @click.pass_obj
 def show(given: Given, job: int, so_far: bool, as_json: bool) -> None:
     """Show one JOB. Its video, its windows, what failed and why, where its result lies."""
     settings = load_settings(given)
-    client = Client(settings)
     if so_far:
-        result = client.result_so_far(job)
+        result = of_job(settings, job)
         print_json(result) if as_json else _print_result(result)
         return
-    document = client.job(job)
+    document = Client(settings).job(job)
     if as_json:
         print_json(document)
         return
@@ -134,10 +136,10 @@ def _print_problems(document: dict[str, Any]) -> None:
 def _job_row(job: dict[str, Any]) -> list[object]:
     windows = job["windows"]
     done = f"{windows['answered']}/{windows['total']}" + (f", {windows['failed']} failed" if windows["failed"] else "")
-    events = job["summary"]["events"] if job["summary"] else None
+    said = job["summary"] or {}
     why = job["code"] or job.get("waits")
     state = f"{job['state']} ({why})" if why else job["state"]
-    return [job["id"], job["pipeline"], job["name"], state, done, events]
+    return [job["id"], job["pipeline"], job["name"], state, done, said.get("found"), "; ".join(said.get("doubts", []))]
 
 
 def _print_job(job: dict[str, Any], results: Path) -> None:
@@ -172,7 +174,7 @@ def _print_job(job: dict[str, Any], results: Path) -> None:
 
 def _print_summary(summary: dict[str, Any], windows: int) -> None:
     click.echo(
-        f"events: {summary['events']}, seen in {summary['windows_with_events']} windows; "
+        f"found: {summary.get('found', summary['events'])}, in {summary['windows_with_events']} windows; "
         f"{summary['windows_with_none']} windows answered none"
     )
     if summary["unparseable"] or summary["repaired"] or summary["degenerate"]:
@@ -180,20 +182,24 @@ def _print_summary(summary: dict[str, Any], windows: int) -> None:
             f"answers: {summary['unparseable']} unparseable ({percent(summary['unparseable'], windows)}), "
             f"{summary['repaired']} repaired, {summary['degenerate']} stuck in a loop"
         )
+    _print_doubts(summary.get("doubts", []))
 
 
-def _print_result(result: dict[str, Any]) -> None:
-    coverage = result["coverage"]
+def _print_doubts(doubts: list[str]) -> None:
+    for doubt in doubts:
+        click.echo(f"doubt: {shown(doubt)}")
+
+
+def _print_result(document: dict[str, Any]) -> None:
+    coverage, result = document["coverage"], read(document)
     click.echo(f"{coverage['answered']} of {coverage['windows']} windows answered")
+    _print_doubts(document["doubts"])
+    if (choice := result.choice) is not None:
+        said = f"{choice.answer}, {choice.text}" if choice.answer else f"none: {choice.reason}"
+        click.echo(f"answer: {shown(said)}")
+        return
     rows = [
-        [
-            clock(event["start_s"]),
-            clock(event["end_s"]),
-            event["label"],
-            event["team"],
-            event["confidence"],
-            event["details"],
-        ]
-        for event in result["events"]
+        [clock(one.start_s), clock(one.end_s), one.title, one.team, one.confidence, one.words]
+        for one in result.moments()
     ]
-    print_table(["from", "to", "label", "team", "confidence", "details"], rows)
+    print_table(["from", "to", "what", "team", "confidence", "text"], rows)

@@ -11,6 +11,7 @@ from vlmd.config.generation import GenerationSettings
 from vlmd.config.kinds import AbsolutePath, Labels, Name, Words
 from vlmd.config.section import Section
 from vlmd.config.window import WindowSettings
+from vlmd.core.formats import TASKS_OF, showing
 from vlmd.core.tasks import prompts
 from vlmd.core.tasks.choice import MOST_CHOICES
 
@@ -83,6 +84,16 @@ class PipelineSettings(Section):
         if len(choices) == 1:
             raise ValueError("expected two choices or more")
         return choices
+
+    @field_validator("outputs")
+    @classmethod
+    def _can_show_it(cls, outputs: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for name in outputs:
+            if name not in TASKS_OF:
+                raise ValueError(f"there is no format {name!r}; there are {', '.join(TASKS_OF)}")
+            if (task := info.data.get("task")) and task not in TASKS_OF[name]:
+                raise ValueError(f"{name} cannot show what a {task} pipeline answers; {', '.join(showing(task))} can")
+        return outputs
 
     @field_validator("prompt")
     @classmethod

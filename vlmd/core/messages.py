@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from vlmd.core.answers import OptionLogprobs, Timings, Token, Usage
+from vlmd.core.calibration import Calibration
 from vlmd.core.errors import Failure
 from vlmd.core.inputs import Inputs, Outcome
 from vlmd.core.plans import Shape
@@ -260,7 +261,7 @@ class LeaseEnded(Message, frozen=True):
 class MergeJob(Message, frozen=True):
     """Parse and merge a job's stored answers. With a `target` the result is written there, else sent back.
 
-    `root` is the results folder, which is there already.
+    `root` is the results folder, which is there already; `outputs` are formats that are written beside the result.
     """
 
     database: str
@@ -269,6 +270,8 @@ class MergeJob(Message, frozen=True):
     inputs: Inputs | None
     root: str
     target: str | None
+    outputs: tuple[str, ...] = ()
+    calibration: Calibration | None = None
     log_level: int = 20
 
 

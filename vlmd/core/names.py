@@ -8,6 +8,7 @@ import re
 import unicodedata
 
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f]")
 _MAX_COMPONENT = 200
 """Bytes; leaves room for a suffix within the 255 a filesystem allows."""
 
@@ -23,6 +24,12 @@ def safe_json(text: str) -> str:
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+def plain(text: str) -> str:
+    """Text for a file that people open: line ends are \\n, tabs stay; what steers or cannot be written is escaped."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROL.sub(_escaped, _UNSAFE.sub(_escaped, lines))
+
+
 def result_base(relative: bytes) -> str:
     """Path of a result below its pipeline's folder, without ".json": the video's own path, made harmless."""
     return "/".join(_component(part) for part in relative.split(b"/") if part not in (b"", b".", b".."))
@@ -31,6 +38,10 @@ def result_base(relative: bytes) -> str:
 def with_claim(base: str, fingerprint: str) -> str:
     """Another path for the same video, where `base` belongs to a different one."""
     return f"{base}~{fingerprint[:12]}"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return _visible(match[0])
 
 
 def _visible(character: str) -> str:

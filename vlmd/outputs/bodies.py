@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from vlmd.core.agreement import Looks
+from vlmd.core.calibration import Calibration, apply
 from vlmd.core.inputs import Outcome, Span
 from vlmd.core.merge import MergedEvent, WindowEvents, merge_counts, merge_events
 from vlmd.core.tasks.base import Reading
@@ -43,10 +45,15 @@ class Body(msgspec.Struct, frozen=True):
     outcome: Outcome
 
 
-def body(task: Task, read: Sequence[Read], needed: Mapping[str, Outcome]) -> Body:
-    """`needed` is what other pipelines found; only an ensemble is made of it."""
+def body(
+    task: Task, read: Sequence[Read], needed: Mapping[str, Outcome], calibration: Calibration | None = None
+) -> Body:
+    """`needed` is what other pipelines found; only an ensemble is made of it. A calibration is for events; the
+    confidences of other tasks stay what they are."""
     if isinstance(task, EnsembleTask):
         return _ensemble(task, needed)
+    if isinstance(task, EventsTask):
+        return _events(task, read, calibration)
     return _BODIES[type(task)](task, read)
 
 
@@ -59,18 +66,23 @@ def counted(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
-def _events(task: EventsTask, read: Sequence[Read]) -> Body:
+def _events(task: EventsTask, read: Sequence[Read], calibration: Calibration | None) -> Body:
     seen = [
         WindowEvents(one.index, one.start_ms, one.end_ms, one.reading.events)
         for one in read
         if isinstance(one.reading, ParsedAnswer)
     ]
     merged = merge_events(seen, task.gap_ms)
-    fields = {
+    looks = Looks([window for window, one in zip(seen, read, strict=True) if one.reading.outcome != "unparseable"])
+    kept, below = (merged, []) if calibration is None else apply(calibration, merged)
+    fields: dict[str, Any] = {
         "events_at_gap_s": {str(gap // 1000): count for gap, count in merge_counts(seen).items()},
-        "events": [_event(event) for event in merged],
+        "events": [_event(event, looks) for event in kept],
     }
-    return Body(fields, len(merged), counted(len(merged), "event"), _events_outcome(merged))
+    if calibration is not None:
+        fields["calibration"] = calibration.name
+        fields["below_threshold"] = [_event(event, looks) for event in below]
+    return Body(fields, len(kept), counted(len(kept), "event"), _events_outcome(kept))
 
 
 def _events_outcome(merged: Sequence[MergedEvent]) -> Outcome:
@@ -87,7 +99,7 @@ def _listed(spans: Sequence[Span]) -> str:
     return _joined(lines)
 
 
-def _event(event: MergedEvent) -> dict[str, Any]:
+def _event(event: MergedEvent, looks: Looks) -> dict[str, Any]:
     return {
         "start_s": event.start_ms / 1000,
         "end_s": event.end_ms / 1000,
@@ -95,6 +107,7 @@ def _event(event: MergedEvent) -> dict[str, Any]:
         "team": event.team,
         "confidence": _rounded(event.confidence),
         "stated_confidence": event.stated_confidence,
+        "agreement": _rounded(looks.agreement(event)),
         "details": event.details,
         "label_known": event.label_known,
         "evidence": [
@@ -204,7 +217,6 @@ def _no_letter(reading: ChoiceReading | None, read: Sequence[Read]) -> str:
 
 
 _BODIES: dict[type, Callable[[Any, Sequence[Read]], Body]] = {
-    EventsTask: _events,
     CaptionTask: _texts("caption"),
     TextTask: _texts("text"),
     FeedbackTask: _feedback,

@@ -6,22 +6,25 @@ Pure: rows go in, plain data comes out.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
 import msgspec
 
 from vlmd import __version__
-from vlmd.core.answers import StoredAnswer, StoredWindow
+from vlmd.core.answers import StoredWindow
+from vlmd.core.calibration import Calibration
+from vlmd.core.doubts import Tally, doubts
 from vlmd.core.inputs import Inputs, Outcome
 from vlmd.core.recipe import Recipe
 from vlmd.core.tasks.base import Reading, Said
+from vlmd.core.tasks.ensemble import EnsembleTask
 from vlmd.core.tasks.registry import Task
 from vlmd.core.video import VideoFacts
-from vlmd.outputs.bodies import Body, Read, body, span
+from vlmd.outputs.bodies import Body, body
+from vlmd.outputs.seen import Answered, Seen, seen, utc
 
 SCHEMA = "vlmd.result/1"
 _DIGITS = 4
@@ -54,10 +57,12 @@ class Built(msgspec.Struct, frozen=True):
     """What other pipelines see."""
 
 
-def build(source: Source, task: Task, windows: Sequence[StoredWindow]) -> Built:
-    """The whole result."""
-    read = [(window, _read(window, window.answer, task)) for window in windows if window.answer is not None]
-    own = body(task, [one for _, one in read], source.needed)
+def build(source: Source, task: Task, windows: Iterable[StoredWindow], calibration: Calibration | None = None) -> Built:
+    """The whole result. The windows are gone through once, and their answers not kept."""
+    looked = [seen(window, task) for window in windows]
+    answered = [window.answered for window in looked if window.answered is not None]
+    own = body(task, [one.read for one in answered], source.needed, calibration)
+    coverage, answers = _coverage(source.facts, looked, answered), _answers([one.read.reading for one in answered])
     document = {
         "schema": SCHEMA,
         "video": _video(source),
@@ -72,14 +77,31 @@ def build(source: Source, task: Task, windows: Sequence[StoredWindow]) -> Built:
         "recipe": {"digest": source.recipe.digest(), **_plain(source.recipe)},
         "inputs": None if source.inputs is None else _inputs(source.inputs),
         "needs": [{"pipeline": name, "outcome": _digest(found)} for name, found in sorted(source.needed.items())],
-        "coverage": _coverage(source.facts, windows),
-        "answers": _answers([one.reading for _, one in read]),
-        "failed_windows": [_failed(window) for window in windows if window.state == "failed"],
-        "unparseable_windows": [_unparseable(w) for w, one in read if one.reading.outcome == "unparseable"],
+        "coverage": coverage,
+        "answers": answers,
+        "doubts": doubts(_tally(source.facts, coverage, answers, own, task)),
+        "failed_windows": [_failed(window) for window in looked if window.state == "failed"],
+        "unparseable_windows": [
+            {**w.span(), "text": a.unread} for w in looked if (a := w.answered) and a.unread is not None
+        ],
         **own.fields,
-        "run": _run(source, windows),
+        "run": _run(source, answered),
     }
     return Built(document, _summary(document, own), own.outcome)
+
+
+def _tally(facts: VideoFacts, coverage: dict[str, Any], answers: dict[str, Any], own: Body, task: Task) -> Tally:
+    return Tally(
+        windows=coverage["windows"],
+        failed=coverage["failed"],
+        answered=coverage["answered"],
+        none=answers["none"],
+        unparseable=answers["unparseable"],
+        degenerate=answers["degenerate"],
+        truncated=facts.truncated,
+        nothing_to_ask=coverage["windows"] == 0 and not isinstance(task, EnsembleTask),
+        unanswered=own.fields.get("choice", {}).get("reason"),
+    )
 
 
 def _summary(document: dict[str, Any], own: Body) -> dict[str, Any]:
@@ -93,12 +115,8 @@ def _summary(document: dict[str, Any], own: Body) -> dict[str, Any]:
         "repaired": answers["repaired"],
         "degenerate": answers["degenerate"],
         "truncated": document["video"]["truncated"],
+        "doubts": document["doubts"],
     }
-
-
-def _read(window: StoredWindow, answer: StoredAnswer, task: Task) -> Read:
-    reading = task.read(answer.text, answer.tokens, answer.finish, answer.option_logprobs)
-    return Read(window.index, window.start_ms, window.end_ms, reading)
 
 
 def _task(task: Task) -> dict[str, Any]:
@@ -146,21 +164,18 @@ def _video(source: Source) -> dict[str, Any]:
     }
 
 
-def _coverage(facts: VideoFacts, windows: Sequence[StoredWindow]) -> dict[str, Any]:
+def _coverage(facts: VideoFacts, looked: Sequence[Seen], answered: Sequence[Answered]) -> dict[str, Any]:
     """How much of the video was really looked at."""
-    answered = [window for window in windows if window.answer is not None]
-    seen = _united([(window.start_ms, window.end_ms) for window in answered])
-    asked = sum(window.answer.frames_asked for window in answered if window.answer)
-    shown = sum(len(window.answer.frame_times_ms) for window in answered if window.answer)
+    shown = _united([(one.read.start_ms, one.read.end_ms) for one in answered])
     return {
-        "windows": len(windows),
+        "windows": len(looked),
         "answered": len(answered),
-        "failed": sum(window.state == "failed" for window in windows),
-        "pending": sum(window.state in ("queued", "leased") for window in windows),
-        "seen_s": seen / 1000,
-        "share_of_video": round(seen / facts.duration_ms, _DIGITS) if facts.duration_ms else 0.0,
-        "pictures_missing": asked - shown,
-        "degraded": sum(window.answer.degraded for window in answered if window.answer),
+        "failed": sum(window.state == "failed" for window in looked),
+        "pending": sum(window.state in ("queued", "leased") for window in looked),
+        "seen_s": shown / 1000,
+        "share_of_video": round(shown / facts.duration_ms, _DIGITS) if facts.duration_ms else 0.0,
+        "pictures_missing": sum(one.frames_missing for one in answered),
+        "degraded": sum(one.degraded for one in answered),
     }
 
 
@@ -190,47 +205,21 @@ def _answers(answers: Sequence[Reading]) -> dict[str, Any]:
     }
 
 
-def _failed(window: StoredWindow) -> dict[str, Any]:
-    return {**span(window.index, window.start_ms, window.end_ms), "code": window.code, "reason": window.reason}
+def _failed(window: Seen) -> dict[str, Any]:
+    return {**window.span(), "code": window.code, "reason": window.reason}
 
 
-def _unparseable(window: StoredWindow) -> dict[str, Any]:
-    text = window.answer.text if window.answer else ""
-    return {**span(window.index, window.start_ms, window.end_ms), "text": text[:300]}
-
-
-def _run(source: Source, windows: Sequence[StoredWindow]) -> dict[str, Any]:
+def _run(source: Source, answered: Sequence[Answered]) -> dict[str, Any]:
     """Everything that another run of the same would have otherwise."""
-    answers = [window.answer for window in windows if window.answer is not None]
     return {
         "vlmd": __version__,
         "job": source.job,
-        "created": _utc(source.created_at),
-        "started": _utc(source.started_at),
-        "last_answer": _utc(max((answer.answered_at for answer in answers), default=None)),
+        "created": utc(source.created_at),
+        "started": utc(source.started_at),
+        "last_answer": utc(max((one.answered_at for one in answered), default=None)),
         "answers_reused": source.reused,
-        "workers": sorted({answer.worker for answer in answers}),
-        "prompt_tokens": sum(answer.prompt_tokens for answer in answers),
-        "new_tokens": sum(answer.new_tokens for answer in answers),
-        "windows": [
-            {
-                "window": window.index,
-                "worker": answer.worker,
-                "attempt": answer.attempt,
-                "batch": answer.batch,
-                "prepare_ms": answer.prepare_ms,
-                "generate_ms": answer.generate_ms,
-                "memory_planned": answer.memory_planned,
-                "memory_used": answer.memory_used,
-                "answered": _utc(answer.answered_at),
-            }
-            for window in windows
-            if (answer := window.answer) is not None
-        ],
+        "workers": sorted({one.run["worker"] for one in answered}),
+        "prompt_tokens": sum(one.prompt_tokens for one in answered),
+        "new_tokens": sum(one.new_tokens for one in answered),
+        "windows": [one.run for one in answered],
     }
-
-
-def _utc(ms: int | None) -> str | None:
-    if ms is None:
-        return None
-    return datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC).isoformat(timespec="milliseconds")

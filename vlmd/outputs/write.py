@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import msgspec
-
-from vlmd.core.names import safe_json
 
 
 class _Video(msgspec.Struct):
@@ -33,12 +30,12 @@ class Draft:
         self._root = root
         self._temporary = path.with_name(f".{path.name}.tmp")
 
-    def write(self, text: str) -> None:
-        """UTF-8, on disk when this returns. What cannot be written leaves nothing behind."""
+    def write(self, pieces: Iterable[str]) -> None:
+        """UTF-8, on disk when this returns. What cannot be written, or made, leaves nothing behind."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with self._temporary.open("w", encoding="utf-8") as file:
-                file.write(text)
+                file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
         except BaseException:
@@ -61,11 +58,6 @@ class Draft:
         # A disk that refuses to take a file may refuse to lose it, too; what matters then was raised before.
         with contextlib.suppress(OSError):
             self._temporary.unlink()
-
-
-def as_text(document: dict[str, Any]) -> str:
-    """A result as it is written: indented JSON, keys in their order, text readable, numbers finite."""
-    return safe_json(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def holder(path: Path) -> str | None:

@@ -47,11 +47,10 @@ def done_beside(db: sqlite3.Connection) -> int:
 
 
 def doubtful_jobs(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
-    """Results with failed windows, with a cut video, or in which no window showed an event; newest first."""
+    """Results whose summary names doubts; newest first."""
     rows = db.execute(
         f"{_JOBS} WHERE jobs.id IN (SELECT id FROM jobs WHERE state = 'done' ORDER BY id DESC LIMIT ?)"
-        " AND files.state <> 'superseded' AND (failed > 0 OR json_extract(summary, '$.windows_with_events') = 0"
-        " OR json_extract(summary, '$.truncated') OR json_extract(summary, '$.unparseable') > 0)"
+        " AND files.state <> 'superseded' AND json_array_length(summary, '$.doubts') > 0"
         " ORDER BY jobs.id DESC LIMIT ?",
         (_LOOKED_THROUGH, limit),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vlmd.clock import now_ms
 from vlmd.config import Live, Settings
-from vlmd.core.errors import Code, Failure, MediaError, Problem
+from vlmd.core.errors import Code, Failure, MediaError, Problem, UsageError
 from vlmd.core.inputs import Inputs
 from vlmd.core.messages import Merged, MergeFailed, MergeJob
 from vlmd.core.video import FileRef
@@ -20,6 +20,7 @@ from vlmd.media.opening import identify
 from vlmd.outputs.mount import missing, mount_of
 from vlmd.store import Store, jobs
 from vlmd.supervisor.asking import task_of
+from vlmd.supervisor.calibrations import calibration_of
 from vlmd.supervisor.merger import Outcome, run_merger
 from vlmd.supervisor.pool import Pool
 
@@ -76,7 +77,10 @@ class Mergers:
         return [Problem(what, delay.failure.reason, delay.failure.remedy)]
 
     def request(self, job: int, pipeline: str, inputs: Inputs | None, target: str | None) -> MergeJob:
-        """What a merger is told; `target` is a result's path below the results folder, None to have it sent back."""
+        """What a merger is told; `target` is a result's path below the results folder, None to have it sent back.
+
+        Raises `UsageError` where the pipeline's calibration cannot be read.
+        """
         paths = self._settings.paths
         return MergeJob(
             database=str(paths.database),
@@ -85,6 +89,8 @@ class Mergers:
             inputs=inputs,
             root=str(paths.results),
             target=None if target is None else str(paths.results / f"{target}.json"),
+            outputs=self._settings.pipelines[pipeline].outputs,
+            calibration=calibration_of(self._settings, pipeline),
             log_level=level(),
         )
 
@@ -137,9 +143,10 @@ class Mergers:
         if job.pipeline not in self._settings.pipelines:
             reason = f"pipeline {job.pipeline} is not configured any more"
             return MergeFailed(failure=Failure(Code.UNKNOWN_PIPELINE, reason))
-        request = self.request(
-            job.id, job.pipeline, job.inputs, job.result
-        )  # before a reload can take the pipeline away
+        try:  # before a reload can take the pipeline away
+            request = self.request(job.id, job.pipeline, job.inputs, job.result)
+        except UsageError as error:
+            return MergeFailed(failure=Failure(Code.MERGER_FAILED, str(error)))
         if job.check_file and (changed := await asyncio.to_thread(_changed, job.file)):
             return MergeFailed(failure=changed)
         if away := await asyncio.to_thread(missing, self._settings.paths.results, self._mount):

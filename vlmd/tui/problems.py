@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from vlmd.core.doubts import kind, remedy
+
 
 class Problem(msgspec.Struct, frozen=True):
     what: str
@@ -97,21 +99,6 @@ def _without_result(document: dict[str, Any]) -> Iterator[Problem]:
 
 def _doubts(document: dict[str, Any]) -> Iterator[Problem]:
     for job in document["doubtful"]:
-        for kind, reason, remedy in _doubts_about(job):
-            yield Problem(f"job {job['id']} {job['name']}", reason, remedy, serious=False, kind=kind)
-
-
-def _doubts_about(job: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """What is odd about a result: its kind, a sentence, and what helps."""
-    number, total, failed, said = job["id"], job["windows"]["total"], job["windows"]["failed"], job["summary"]
-    answered = total - failed
-    if failed:
-        remedy = f"`vlmd show {number}` says why; `vlmd retry {number}` asks them again"
-        yield "failed windows", f"{failed} of {total} windows failed", remedy
-    if said["truncated"]:
-        yield "cut video", "the end of the video is missing", "copy it again"
-    if said["unparseable"]:
-        remedy = "the result lists them with their text; `vlmd try` shows what another prompt does"
-        yield "unparseable", f"{said['unparseable']} of {answered} answers cannot be read", remedy
-    elif answered and not said["windows_with_events"]:
-        yield "all none", "every window answered none", "if that is wrong, `vlmd try` shows what the model says"
+        for doubt in job["summary"]["doubts"]:
+            what, helps = f"job {job['id']} {job['name']}", remedy(doubt, job["id"])
+            yield Problem(what, doubt, helps, serious=False, kind=kind(doubt))
