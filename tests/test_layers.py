@@ -29,6 +29,7 @@ MAY_IMPORT = {
     },
     "tui": {"core", "tui"},
     "catalog": {"core", "catalog"},
+    "evaluation": {"core", "evaluation"},
 }
 """What of ours each package may import."""
 
@@ -36,7 +37,8 @@ BELONGS_TO = {
     "torch": {"vlmd/worker"},
     "transformers": {"vlmd/worker"},
     "PIL": {"vlmd/worker", "vlmd/demo"},
-    "numpy": {"vlmd/worker", "vlmd/demo", "vlmd/media"},
+    "numpy": {"vlmd/worker", "vlmd/demo", "vlmd/media", "vlmd/evaluation"},
+    "nltk": {"vlmd/evaluation/texts"},
     "cv2": {"vlmd/media/cuts.py"},
     "scenedetect": {"vlmd/media/cuts.py"},
     "av": {"vlmd/media", "vlmd/demo/render.py"},
