@@ -81,10 +81,10 @@ def best_threshold(scored: Sequence[tuple[float, bool]], true: int) -> float:
     ordered = sorted(scored, key=lambda one: -one[0])
     for count, (score, right) in enumerate(ordered, 1):
         matched += right
-        below = ordered[count][0] if count < len(ordered) else 0.0
+        below = ordered[count][0] if count < len(ordered) else None
         f1 = 2 * matched / (count + true)
         if below != score and f1 >= best:
-            best, threshold = f1, (score + below) / 2 if count < len(ordered) else 0.0
+            best, threshold = f1, 0.0 if below is None else (score + below) / 2
     return threshold
 
 
