@@ -11,6 +11,7 @@ from vlmd.cli import completing
 from vlmd.cli.client import Client
 from vlmd.cli.progress import problem_line
 from vlmd.cli.queue import job_argument
+from vlmd.cli.results import of_job
 from vlmd.cli.words import clock, compared, json_option, percent, print_json, print_table, size
 from vlmd.config import Given, load_settings
 from vlmd.core.names import shown
@@ -53,18 +54,17 @@ def jobs(given: Given, state: str | None, pipeline: str | None, limit: int, as_j
 
 @click.command()
 @job_argument
-@click.option("--so-far", is_flag=True, help="Merge what has been answered so far, and print that result.")
+@click.option("--result", "--so-far", "so_far", is_flag=True, help="Merge what is answered so far, and print that.")
 @json_option
 @click.pass_obj
 def show(given: Given, job: int, so_far: bool, as_json: bool) -> None:
     """Show one JOB. Its video, its windows, what failed and why, where its result lies."""
     settings = load_settings(given)
-    client = Client(settings)
     if so_far:
-        result = client.result_so_far(job)
+        result = of_job(settings, job)
         print_json(result) if as_json else _print_result(result)
         return
-    document = client.job(job)
+    document = Client(settings).job(job)
     if as_json:
         print_json(document)
         return

@@ -11,12 +11,9 @@ import msgspec
 from vlmd import log
 from vlmd.core.errors import Code, Failure, VlmdError
 from vlmd.core.messages import Discarded, Merged, MergeFailed, MergeJob, Prepared, Publish, ToMerger
-from vlmd.core.recipe import Recipe
-from vlmd.core.video import VideoFacts
 from vlmd.link import Link
-from vlmd.outputs import result
+from vlmd.merger.build import built
 from vlmd.outputs.write import Draft, as_text, holder
-from vlmd.store import reader
 
 
 def main(link_fd: int) -> int:
@@ -34,14 +31,12 @@ def main(link_fd: int) -> int:
 
 
 def _serve(link: Link[ToMerger], request: MergeJob) -> Merged | Discarded | MergeFailed:
-    built = _built(request)
-    if built is None:
-        return _failed(Code.MERGER_FAILED, f"job {request.job} has not been planned")
-    merged, body = Merged(summary=json.dumps(built.summary), outcome=built.outcome), as_text(built.document)
+    result = built(Path(request.database), request.job, request.task, request.inputs)
+    merged, body = Merged(summary=json.dumps(result.summary), outcome=result.outcome), as_text(result.document)
     if request.target is None:
         return msgspec.structs.replace(merged, body=body)
     target = Path(request.target)
-    if holder(target) not in (None, built.document["video"]["sha256"]):
+    if holder(target) not in (None, result.document["video"]["sha256"]):
         return _failed(Code.MERGER_FAILED, f"{target} is not a result of this video; move it away")
     return _place(link, Draft(target, Path(request.root)), body, merged)
 
@@ -55,26 +50,6 @@ def _place(link: Link[ToMerger], draft: Draft, body: str, merged: Merged) -> Mer
         return Discarded()
     draft.publish()
     return merged
-
-
-def _built(request: MergeJob) -> result.Built | None:
-    """The job's result, from one moment of the database; None if it has not been planned."""
-    with reader.snapshot(Path(request.database)) as db:
-        row = reader.job(db, request.job)
-        if row is None or row["facts"] is None:
-            return None
-        source = result.Source(
-            job=row["id"],
-            pipeline=row["pipeline"],
-            name=row["name"],
-            facts=msgspec.json.decode(row["facts"], type=VideoFacts),
-            recipe=msgspec.json.decode(row["recipe_body"], type=Recipe),
-            inputs=request.inputs,
-            reused=row["reused"],
-            created_at=row["created_at"],
-            started_at=row["started_at"],
-        )
-        return result.build(source, request.task, list(reader.windows(db, request.job)))
 
 
 def _failed(code: Code, reason: str) -> MergeFailed:
