@@ -38,6 +38,7 @@ _COMMANDS = {
     "plan": "plan",
     "try": "trial",
     "models": "models",
+    "evaluate": "evaluate",
     "gc": "gc",
     "doctor": "doctor",
     "demo": "demo",

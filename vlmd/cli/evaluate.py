@@ -1,0 +1,96 @@
+"""`vlmd evaluate`: how good results are, beside the truth."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vlmd.cli.evaluate_tables import print_report
+from vlmd.cli.results import documents, results_argument
+from vlmd.cli.words import json_option, print_json
+from vlmd.config import Given, load_settings
+from vlmd.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from vlmd.evaluation.evaluate import Group
+    from vlmd.evaluation.report import Report
+    from vlmd.evaluation.writing import Scorer
+
+_FOLDER = "calibrations"
+
+
+@click.command()
+@results_argument
+@click.option("--truth", multiple=True, type=click.Path(path_type=Path, exists=True), metavar="FILE|DIR",
+              help="What is right. [default: what came with the videos]  Repeatable.")  # fmt: skip
+@click.option(
+    "--against", multiple=True, metavar="JOB|FILE", help="Results of another model, to compare with. Repeatable."
+)
+@click.option("--tolerance", "tolerances", multiple=True, type=click.FloatRange(0, 3600), metavar="SECONDS",
+              help="Also count events found so far from the true ones. [default: 1, 2, 5, 10, 30]  Repeatable.")  # fmt: skip
+@click.option("--within", type=click.FloatRange(0, 3600), metavar="SECONDS",
+              help="Pair events whose middles are so near. [default: spans overlap, or 5 s for moments]")  # fmt: skip
+@click.option("--known-labels", is_flag=True, help="Leave true events out whose label the pipeline does not know.")
+@click.option("--fit", metavar="NAME", help="Fit a calibration on these results and store it under this name.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="For intervals and tests.")
+@json_option
+@click.pass_obj
+def evaluate(
+    given: Given,
+    results: tuple[str, ...],
+    truth: tuple[Path, ...],
+    against: tuple[str, ...],
+    tolerances: tuple[float, ...],
+    within: float | None,
+    known_labels: bool,
+    fit: str | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Evaluate results: events, answers or texts beside the truth, with intervals and what confidence is worth."""
+    from vlmd.evaluation.evaluate import TOLERANCES_S, Options
+    from vlmd.evaluation.evaluate import evaluate as evaluated
+    from vlmd.evaluation.report import as_document
+    from vlmd.evaluation.truth.reading import read_truth
+
+    truths, notes = read_truth(truth) if truth else ([], [])
+    mine, others = list(documents(given, results)), list(documents(given, against))
+    options = Options(tuple(tolerances) or TOLERANCES_S, within, known_labels, _scorers(), seed)
+    report, groups = evaluated(mine, others, truths, notes, options)
+    if fit is not None:
+        report = _fit(given, fit, report, groups)
+    print_json(as_document(report)) if as_json else print_report(report)
+
+
+def _scorers() -> Sequence[Scorer]:
+    from vlmd.evaluation.texts.meteor import find_wordnet, meteor
+    from vlmd.evaluation.writing import ROUGE, Scorer
+
+    title, score = meteor(find_wordnet(os.environ.get("VLMD_WORDNET")))
+    each = Scorer("meteor", title, 0.5, 0.2, lambda pairs: [score(*pair) for pair in pairs])
+    return [each, ROUGE]
+
+
+def _fit(given: Given, name: str, report: Report, groups: Sequence[Group]) -> Report:
+    import msgspec
+
+    from vlmd.evaluation.fitting import fitted
+    from vlmd.outputs.write import Draft, as_text
+
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise UsageError(f'"{name}" cannot name a calibration: use letters, digits, - and _')
+    state = load_settings(given).paths.state
+    path = state / _FOLDER / f"{name}.json"
+    calibration, told = fitted(name, str(path), [group for group in groups if group.side == "a"])
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = Draft(path, state)
+    try:
+        draft.write(as_text(msgspec.to_builtins(calibration)))
+        draft.publish()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    return msgspec.structs.replace(report, fitted=told)
