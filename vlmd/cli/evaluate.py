@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,14 +28,14 @@ _FOLDER = "calibrations"
 @results_argument
 @click.option("--truth", multiple=True, type=click.Path(path_type=Path, exists=True), metavar="FILE|DIR",
               help="What is right. [default: what came with the videos]  Repeatable.")  # fmt: skip
-@click.option(
-    "--against", multiple=True, metavar="JOB|FILE", help="Results of another model, to compare with. Repeatable."
-)
+@click.option("--against", multiple=True, metavar="JOB|FILE", help="Another model's results. Repeatable.")
 @click.option("--tolerance", "tolerances", multiple=True, type=click.FloatRange(0, 3600), metavar="SECONDS",
-              help="Also count events found so far from the true ones. [default: 1, 2, 5, 10, 30]  Repeatable.")  # fmt: skip
+              help="Also count events found so far from the true ones. [default: 1, 2, 5, 10, 30] ")  # fmt: skip
 @click.option("--within", type=click.FloatRange(0, 3600), metavar="SECONDS",
               help="Pair events whose middles are so near. [default: spans overlap, or 5 s for moments]")  # fmt: skip
 @click.option("--known-labels", is_flag=True, help="Leave true events out whose label the pipeline does not know.")
+@click.option("--bert", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="FOLDER",
+              help="A BERT model that says how alike texts are.")  # fmt: skip
 @click.option("--fit", metavar="NAME", help="Fit a calibration on these results and store it under this name.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="For intervals and tests.")
 @json_option
@@ -47,6 +48,7 @@ def evaluate(
     tolerances: tuple[float, ...],
     within: float | None,
     known_labels: bool,
+    bert: Path | None,
     fit: str | None,
     seed: int,
     as_json: bool,
@@ -59,20 +61,25 @@ def evaluate(
 
     truths, notes = read_truth(truth) if truth else ([], [])
     mine, others = list(documents(given, results)), list(documents(given, against))
-    options = Options(tuple(tolerances) or TOLERANCES_S, within, known_labels, _scorers(), seed)
+    options = Options(tuple(tolerances) or TOLERANCES_S, within, known_labels, _scorers(bert), seed)
     report, groups = evaluated(mine, others, truths, notes, options)
     if fit is not None:
         report = _fit(given, fit, report, groups)
     print_json(as_document(report)) if as_json else print_report(report)
 
 
-def _scorers() -> Sequence[Scorer]:
+def _scorers(bert: Path | None) -> Sequence[Scorer]:
     from vlmd.evaluation.texts.meteor import find_wordnet, meteor
+    from vlmd.evaluation.texts.similarity import similarities
     from vlmd.evaluation.writing import ROUGE, Scorer
 
     title, score = meteor(find_wordnet(os.environ.get("VLMD_WORDNET")))
     each = Scorer("meteor", title, 0.5, 0.2, lambda pairs: [score(*pair) for pair in pairs])
-    return [each, ROUGE]
+    if bert is None:
+        reason = "no folder of a BERT model was given (--bert FOLDER)"
+        return [each, ROUGE, Scorer("bert", "BERT similarity", 0.7, 0.4, None, reason)]
+    title = f"BERT similarity, cosine of mean-pooled {bert.resolve().name}"
+    return [each, ROUGE, Scorer("bert", title, 0.7, 0.4, partial(similarities, bert))]
 
 
 def _fit(given: Given, name: str, report: Report, groups: Sequence[Group]) -> Report:

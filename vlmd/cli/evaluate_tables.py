@@ -20,9 +20,11 @@ def print_report(report: Report) -> None:
         _print_evaluation(one)
     if report.comparisons:
         click.echo("\nmodel against model")
-        columns = ["figure", "a", "b", "of a", "of b", "difference", "95 %", "p", "over"]
+        columns = ["figure", "of a", "of b", "a - b", "95 %", "p", "over"]
+        for a, b in sorted({(c.a, c.b) for c in report.comparisons}):
+            click.echo(shown(f"a: {a}; b: {b}"))
         rows = [
-            [c.title, c.a, c.b, _number(c.value_a), _number(c.value_b), f"{c.difference:+.3f}", _range(c.low, c.high),
+            [c.title, _number(c.value_a), _number(c.value_b), f"{c.difference:+.3f}", _range(c.low, c.high),
              "-" if c.p is None else f"{c.p:.4f}", f"{c.units} {c.over}"]
             for c in report.comparisons
         ]  # fmt: skip
@@ -40,7 +42,8 @@ def print_report(report: Report) -> None:
 
 
 def _print_evaluation(one: Evaluation) -> None:
-    click.echo(shown(f"\n{one.title} ({one.model.precision or 'precision unknown'}), task {one.task}"))
+    click.echo()
+    click.echo(shown(f"{one.title} ({one.model.precision or 'precision unknown'}), task {one.task}"))
     figures = [[f.title, _number(f.value), _range(f.low, f.high), f"{f.units} {f.over}".strip(), f.reason]
                for f in one.figures]  # fmt: skip
     print_table(["figure", "value", "95 %", "over", ""], figures)
@@ -56,9 +59,8 @@ def _print_evaluation(one: Evaluation) -> None:
         print_table(columns, rows)
     if one.choice:
         choice = one.choice
-        click.echo(
-            f"{choice.total} questions, {choice.total - choice.answered} without an answer, {choice.correct} right"
-        )
+        without = choice.total - choice.answered
+        click.echo(f"{choice.total} questions, {without} without an answer, {choice.correct} right")
         _say([f"  no answer, {count} times: {reason}" for reason, count in choice.reasons.items()])
         if choice.types:
             rows = [[t.type, t.total, t.answered, t.correct, _number(t.accuracy)] for t in choice.types]

@@ -113,7 +113,9 @@ def _nothing(skipped: Sequence[Skipped], truths: Sequence[Truth]) -> str:
     known = sorted({truth.video or truth.file for truth in truths})
     of = f"; the truth is of {shown(', '.join(known[:3]))}" if known else "; say where it is with --truth"
     more = f" and {len(skipped) - 1} more" if len(skipped) > 1 else ""
-    return f"no result can be evaluated: {shown(skipped[0].name)} ({shown(skipped[0].video)}){more}: {skipped[0].reason}{of}"
+    first = skipped[0]
+    which = shown(f"{first.name} ({first.video})")
+    return f"no result can be evaluated: {which}{more}: {first.reason}{of}"
 
 
 def _know_labels(group: Group, options: Options, notes: list[str]) -> None:

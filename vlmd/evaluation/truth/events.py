@@ -14,6 +14,7 @@ import msgspec
 
 from vlmd.core.errors import UsageError
 from vlmd.core.names import shown
+from vlmd.evaluation.matching import Event
 from vlmd.evaluation.truth.kinds import EventTruth, TrueEvent
 
 SCHEMA = "vlmd.truth/1"
@@ -63,7 +64,7 @@ def rendered(name: str, document: Any) -> list[EventTruth] | None:
     return [EventTruth(name, SCHEMA, truth.video.name, events, truth.video.sha256)]
 
 
-def as_truth(video: str, events: Sequence[TrueEvent]) -> dict[str, Any]:
+def as_truth(video: str, events: Sequence[Event]) -> dict[str, Any]:
     """What `rendered` reads."""
     listed = [
         {"start_s": one.start_ms / 1000, "end_s": one.end_ms / 1000, "label": one.label, "team": one.team}
