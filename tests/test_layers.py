@@ -90,7 +90,7 @@ def test_the_core_knows_nothing_of_the_outside_world() -> None:
 
 
 def test_the_daemon_and_the_command_line_leave_torch_and_av_unloaded() -> None:
-    verbs = ("run", "trial", "demo", "look", "gc", "doctor", "top", "models", "plan")
+    verbs = ("run", "trial", "demo", "look", "gc", "doctor", "top", "models", "plan", "evaluate")
     ours = ", ".join(f"vlmd.cli.{verb}" for verb in verbs)
     code = f"import sys, {ours}; print({{'torch', 'transformers', 'av'}} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -51,7 +51,8 @@ def _print_evaluation(one: Evaluation) -> None:
         click.echo(f"pairs: {one.events.matching}\naverage-mAP: ranked {one.events.order}")
         columns = ["label", "tolerance", "right", "found", "true", "precision", "recall", "F1"]
         rows = [
-            [r.label or "all", "as above" if r.tolerance_s is None else f"{r.tolerance_s:g} s", r.matched, r.found, r.true,
+            [r.label or "all", "as above" if r.tolerance_s is None else f"{r.tolerance_s:g} s",
+             r.matched, r.found, r.true,
              _number(r.precision), _number(r.recall), _number(r.f1)]
             for r in one.events.rows
             if r.label is None or r.tolerance_s is None
