@@ -29,6 +29,7 @@ MAY_IMPORT = {
     },
     "tui": {"core", "tui"},
     "catalog": {"core", "catalog"},
+    "evaluation": {"core", "evaluation"},
 }
 """What of ours each package may import."""
 
@@ -36,7 +37,8 @@ BELONGS_TO = {
     "torch": {"vlmd/worker"},
     "transformers": {"vlmd/worker"},
     "PIL": {"vlmd/worker", "vlmd/demo"},
-    "numpy": {"vlmd/worker", "vlmd/demo", "vlmd/media"},
+    "numpy": {"vlmd/worker", "vlmd/demo", "vlmd/media", "vlmd/evaluation"},
+    "nltk": {"vlmd/evaluation/texts"},
     "cv2": {"vlmd/media/cuts.py"},
     "scenedetect": {"vlmd/media/cuts.py"},
     "av": {"vlmd/media", "vlmd/demo/render.py"},
@@ -88,7 +90,7 @@ def test_the_core_knows_nothing_of_the_outside_world() -> None:
 
 
 def test_the_daemon_and_the_command_line_leave_torch_and_av_unloaded() -> None:
-    verbs = ("run", "trial", "demo", "look", "gc", "doctor", "top", "models", "plan")
+    verbs = ("run", "trial", "demo", "look", "gc", "doctor", "top", "models", "plan", "evaluate")
     ours = ", ".join(f"vlmd.cli.{verb}" for verb in verbs)
     code = f"import sys, {ours}; print({{'torch', 'transformers', 'av'}} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

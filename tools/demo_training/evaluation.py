@@ -17,7 +17,7 @@ from demo_training.asking import FoundEvent, Reply, Shown, ask, events_in, merge
 from demo_training.footage import EVENT_CLASSES, FPS, NOTHING, sightings
 from vlmd.demo.game import TrueEvent
 from vlmd.demo.render import render_match
-from vlmd.demo.score import Score, score
+from vlmd.evaluation.matching import Score, score
 
 FILM_SECONDS = 90
 

@@ -39,6 +39,7 @@ _COMMANDS = {
     "plan": "plan",
     "try": "trial",
     "models": "models",
+    "evaluate": "evaluate",
     "gc": "gc",
     "doctor": "doctor",
     "demo": "demo",

@@ -24,8 +24,8 @@ from vlmd.config.given import settings_variables
 from vlmd.core.errors import VlmdError
 from vlmd.demo.compare import Row, read_events, side_by_side
 from vlmd.demo.game import TrueEvent
-from vlmd.demo.score import Score
 from vlmd.demo.stage import Stage, render, set_up
+from vlmd.evaluation.matching import Score
 
 _FIRST_SEED = 1_000_000
 """Far from the seeds the model was trained on."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlmd.demo.game import TrueEvent
-from vlmd.demo.score import Score, pairs, score
+from vlmd.evaluation.matching import Score, pairs, score
 
 
 @dataclass(frozen=True)

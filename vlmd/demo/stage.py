@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vlmd.demo.game import LABELS, TEAMS, TrueEvent
+from vlmd.evaluation.truth.events import as_truth
 
 PIPELINE = "match"
 FRAME_EDGE = 160
@@ -57,6 +59,12 @@ class Stage:
         inbox.mkdir(parents=True, exist_ok=True)
         video.rename(inbox / video.name)
 
+    def write_truth(self, name: str, events: Sequence[TrueEvent]) -> None:
+        """What truly happens in a film, for `vlmd evaluate --truth`."""
+        folder = self.folder / "truth"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(as_truth(name, events), indent=1) + "\n")
+
     def result(self, name: str) -> Path:
         return self.folder / "results" / PIPELINE / f"{name}.json"
 
@@ -86,7 +94,9 @@ def render(
     from vlmd.demo.render import render_match
 
     path = stage.folder / name
-    return path, render_match(path, seed, seconds, drawn=drawn)
+    truth = render_match(path, seed, seconds, drawn=drawn)
+    stage.write_truth(name, truth)
+    return path, truth
 
 
 def _quoted(words: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from vlmd.demo.game import TrueEvent
-from vlmd.demo.score import Score, agree, pairs, score
+from vlmd.evaluation.matching import Score, overlap, pairs, score, within
 
 GOAL = TrueEvent("Goal", "home", 1000, 3000)
 
@@ -26,7 +26,7 @@ def test_another_label_team_or_time_is_a_different_event(change):
 
 @pytest.mark.parametrize(("start_ms", "same"), [(2799, True), (2800, False)])
 def test_more_than_200_ms_must_be_shared(start_ms, same):
-    assert agree(goal(start_ms, 9000), GOAL) is same
+    assert overlap(goal(start_ms, 9000), GOAL) is same
 
 
 def test_a_true_event_is_found_only_once():
@@ -61,3 +61,17 @@ def test_nothing_to_find_and_nothing_found_is_right():
     assert (empty.precision, empty.recall, empty.f1) == (1.0, 1.0, 1.0)
     assert score([GOAL], []).f1 == 0.0
     assert score([], [GOAL]).f1 == 0.0
+
+
+def test_within_compares_middles_and_is_inclusive():
+    assert score([goal(0, 2000)], [goal(5000, 5000)], within(4000)).matched == 1
+    assert score([goal(0, 2000)], [goal(5001, 5001)], within(4000)).matched == 0
+
+
+def test_who_comes_first_keeps_a_true_event():
+    assert pairs([goal(0, 3000), goal(0, 2500)], [goal(0, 2000)]) == [(0, 0)]
+
+
+def test_a_long_chain_of_exchanges_needs_no_deep_stack():
+    found = [goal(1000 * k, 1000 * k + 1500) for k in range(3000)]
+    assert score([*found[1:], found[0]], found).matched == 3000

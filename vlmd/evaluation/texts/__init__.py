@@ -1,0 +1,1 @@
+"""Scores of texts beside the right ones, 0 to 1."""
