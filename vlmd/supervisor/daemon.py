@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from vlmd.clock import now_ms
@@ -44,10 +45,11 @@ class Daemon:
         self._worker_command = worker_command
         self._manager = Manager(os.environ)
         self._stopping = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self) -> None:
         """Raises `ConfigError`, `StoreError`, or `NoWorkers` where it cannot (go on to) do anything."""
-        settings = self._live.now
+        settings, self._loop = self._live.now, asyncio.get_running_loop()
         settings.require_runnable()
         make_folders(settings)
         store = await Store.open(settings.paths.database)
@@ -113,8 +115,15 @@ class Daemon:
             await asyncio.wait([fleet])
         await parts.fleet.checkpoints.settled()
 
+    def stop(self) -> None:
+        """End in order; from any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
     def _listen_to_signals(self, parts: Parts) -> None:
         loop = asyncio.get_running_loop()
+        if threading.current_thread() is not threading.main_thread():
+            return  # signals are the main thread's; whoever runs it here stops it
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop, parts)
         loop.add_signal_handler(signal.SIGHUP, parts.reloading.ask)
