@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "media": {"core", "media", "link", "lifeline", "log", "vlmd"},
     "worker": {"core", "media.client", "media.memory", "weights", "worker", "link", "lifeline", "log", "__version__"},
     "weights": {"core", "log", "weights"},
-    "inbox": {"core", "store", "inbox", "media.opening", "config", "clock", "filesystem", "log"},
+    "manifests": {"core", "manifests"},
+    "inbox": {"manifests", "core", "store", "inbox", "media.opening", "config", "clock", "filesystem", "log"},
     "config": {"core", "config"},
     "doctor": {
         *("core", "config", "store", "filesystem", "doctor", "media.client", "media.opening", "__version__"),

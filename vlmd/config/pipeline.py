@@ -128,6 +128,11 @@ class PipelineSettings(Section):
         return f"{contexts}\n{own}" if contexts else own
 
     @property
+    def known_variables(self) -> set[str]:
+        """What a prompt of this pipeline may name besides a window's variables."""
+        return known_variables(self.task, self.labels, self.context)
+
+    @property
     def asks_each_video(self) -> bool:
         """A video has to bring something: a question, or choices."""
         question = "question" in prompts.variables(self.template) and self.question is None

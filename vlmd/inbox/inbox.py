@@ -14,6 +14,7 @@ from vlmd.config import Live, Settings
 from vlmd.core import names
 from vlmd.core.errors import Code, MediaError
 from vlmd.core.video import FileIdentity, FileRef
+from vlmd.inbox import questions
 from vlmd.inbox.scan import Scan, Seen, scan
 from vlmd.inbox.settle import Settling
 from vlmd.inbox.watch import Watch
@@ -93,6 +94,7 @@ class Inbox:
         self._begun = True
         self._settling.quiet = self._settings.inbox.settle_seconds
         await self._store.write(files.forget_refusals, _CONFIG_REFUSALS, now_ms())
+        await self._store.write(files.forget_unasked, self._root, questions.ENDINGS, now_ms())
         self._known = await self._store.write(files.known)
         self._refused = await self._store.write(files.refused, self._root)
 
@@ -137,8 +139,10 @@ class Inbox:
 
     async def _take(self, settled: Sequence[Seen]) -> None:
         """Register or refuse settled files."""
-        inspected = await asyncio.to_thread(lambda: [(entry, self._inspect(entry)) for entry in settled])
-        found = [(entry, file) for entry, file in inspected if file is not None]
+        inspected = await asyncio.to_thread(
+            lambda: [(entry, file) for entry in settled for file in self._inspect(entry)]
+        )
+        found = list(inspected)
         if not found:
             return
         taken = await self._store.write(files.take, [file for _, file in found], now_ms())
@@ -147,6 +151,8 @@ class Inbox:
                 self._refused.add(entry.path)
                 why = file.failure
                 logger.warning("refused %s: %s (%s)", names.shown(entry.path), why.reason, why.remedy)
+            elif isinstance(file, files.Noted):
+                logger.debug("noted: %s", names.shown(entry.path))
             else:
                 logger.debug("registered: %s", file.name, extra=about(job=outcome.job))
             self._known[entry.path] = entry.identity
@@ -157,23 +163,34 @@ class Inbox:
         await self._voided(voided)
         self._wake()
 
-    def _inspect(self, entry: Seen) -> files.NewJob | files.Refusal | None:
-        """What is to become of a settled file; None for one that must be looked at again."""
+    def _inspect(self, entry: Seen) -> list[files.NewJob | files.Refusal | files.Noted]:
+        """What is to become of a settled file; nothing for one that must be looked at again."""
         try:
             pipeline, base = self._place(entry.path)
             identity = self._identify(entry)
+            if identity != entry.identity:
+                return []
+            return self._found(FileRef(self._root, entry.path, identity), pipeline, base)
         except MediaError as error:
             if error.failure.code == Code.EXHAUSTED:
                 self._say(f"{error.failure.reason}; {error.failure.remedy}")
             if error.failure.code in (Code.FILE_MISSING, Code.EXHAUSTED):
-                return None
+                return []
             ref = FileRef(self._root, entry.path, entry.identity)
-            return files.Refusal(file=ref, origin="inbox", failure=error.failure)
-        if identity != entry.identity:
-            return None
-        ref = FileRef(self._root, entry.path, identity)
-        name = names.shown(os.path.relpath(entry.path, self._root))
-        return files.NewJob(file=ref, origin="inbox", pipeline=pipeline, name=name, base=base)
+            return [files.Refusal(file=ref, origin="inbox", failure=error.failure)]
+
+    def _found(self, file: FileRef, pipeline: str, base: str) -> list[files.NewJob | files.Refusal | files.Noted]:
+        """A video has its job, unless it waits for questions; a file of questions has those of its samples."""
+        settings, noted = self._settings.pipelines[pipeline], files.Noted(file=file, origin="inbox")
+        if questions.is_questions(file.path):
+            folder = os.path.join(self._root, os.fsencode(pipeline))
+            asked = questions.ask(file, pipeline, settings, folder, "inbox")
+            failed = asked.failure and files.Refusal(file=file, origin="inbox", failure=asked.failure)
+            return [*asked.jobs, failed or noted]
+        if settings.asks_each_video or any(os.path.lexists(path) for path in questions.sidecars(file.path)):
+            return [noted]
+        name = names.shown(os.path.relpath(file.path, self._root))
+        return [files.NewJob(file=file, origin="inbox", pipeline=pipeline, name=name, base=base)]
 
     def _place(self, path: bytes) -> tuple[str, str]:
         """Pipeline and result base of a path: the first folder names the pipeline, the rest is kept."""

@@ -27,6 +27,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     base: str
     inputs: Inputs | None = None
     priority: int = 0
+    once: bool = False
+    """A job that has ended counts, too: what was asked once is not asked again but by `vlmd retry`."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,13 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure
 
 
+class Noted(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that has no job of its own: a video that others ask of, or the file in which they do."""
+
+    file: FileRef
+    origin: str
+
+
 class Taken(msgspec.Struct, frozen=True):
     """What became of a file; `voided` are jobs that ended because this content took their file's place."""
 
@@ -44,12 +53,16 @@ class Taken(msgspec.Struct, frozen=True):
     voided: list[int]
 
 
-async def take(db: aiosqlite.Connection, found: Sequence[NewJob | Refusal], now: int) -> list[Taken]:
+async def take(db: aiosqlite.Connection, found: Sequence[NewJob | Refusal | Noted], now: int) -> list[Taken]:
     """Register or refuse many files at once: fifty thousand transactions of their own would take minutes."""
     taken = []
     for file in found:
         if isinstance(file, NewJob):
             taken.append(Taken(*await register(db, file, now)))
+        elif isinstance(file, Noted):
+            voided = await supersede(db, file.file.path, now, keep=file.file.identity)
+            await _file(db, file.file, file.origin, now)
+            taken.append(Taken(None, voided))
         else:
             taken.append(Taken(None, await refuse(db, file, now)))
     return taken
@@ -65,8 +78,8 @@ async def register(db: aiosqlite.Connection, new: NewJob, now: int) -> tuple[int
     inputs = None if new.inputs is None else msgspec.json.encode(new.inputs).decode()
     running = await one(
         db,
-        f"SELECT id FROM jobs WHERE file_id = ? AND pipeline = ? AND inputs IS ? AND state IN ({_ACTIVE})",
-        (file_id, new.pipeline, inputs),
+        f"SELECT id FROM jobs WHERE file_id = ? AND pipeline = ? AND inputs IS ? AND (? OR state IN ({_ACTIVE}))",
+        (file_id, new.pipeline, inputs, new.once),
     )
     if running is not None:
         return running["id"], voided
@@ -122,6 +135,18 @@ async def forget_refusals(db: aiosqlite.Connection, codes: list[Code], now: int)
         f"UPDATE files SET state = 'superseded', changed_at = ? WHERE state = 'refused' AND code IN ({marks})",
         (now, *codes),
     )
+
+
+async def forget_unasked(db: aiosqlite.Connection, root: bytes, but: Collection[bytes], now: int) -> None:
+    """Let the inbox look again at files that never had a job, but for those whose names end in one of `but`."""
+    rows = await every(
+        db,
+        "SELECT id, path FROM files WHERE state = 'registered' AND root = ?"
+        " AND NOT EXISTS (SELECT 1 FROM jobs WHERE file_id = files.id)",
+        (root,),
+    )
+    again = [(now, row["id"]) for row in rows if not row["path"].lower().endswith(tuple(but))]
+    await db.executemany("UPDATE files SET state = 'superseded', changed_at = ? WHERE id = ?", again)
 
 
 async def drop_refusals(db: aiosqlite.Connection, present: Collection[bytes], root: bytes, now: int) -> None:

@@ -1,0 +1,168 @@
+"""Files of questions in the inbox: which videos they speak of, and the jobs that follow.
+
+A sidecar lies beside its video and is called like it: match.mp4.json or match.json. Anything else is a manifest. The
+videos it names are looked for as they are written, from the manifest's folder, the pipeline's inbox folder and its
+`videos` folder; then by name alone, below the latter two. Nothing outside of these is ever looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from vlmd.config import PipelineSettings
+from vlmd.core import names
+from vlmd.core.errors import Code, Failure, MediaError
+from vlmd.core.tasks import prompts
+from vlmd.core.video import FileRef
+from vlmd.manifests import MAX_BYTES, SUFFIXES, Manifest, Sample, read_manifest
+from vlmd.media.opening import identify, open_video
+from vlmd.store import files
+
+_NAMED = 5
+"""Problems, or missing videos, that are told one by one."""
+
+
+ENDINGS = tuple(map(str.encode, SUFFIXES))
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What a file of questions comes to."""
+
+    jobs: list[files.NewJob]
+    failure: Failure | None
+    """What is wrong with some of it, or all."""
+
+
+def is_questions(path: bytes) -> bool:
+    return os.path.splitext(path)[1].lower() in ENDINGS
+
+
+def sidecars(video: bytes) -> list[bytes]:
+    """What a video's sidecar may be called."""
+    return [base + suffix.encode() for base in (video, os.path.splitext(video)[0]) for suffix in SUFFIXES]
+
+
+def beside(path: bytes, videos: Iterable[bytes]) -> bytes | None:
+    """The video among these that a file of questions is the sidecar of."""
+    return next((video for video in videos if path in sidecars(video)), None)
+
+
+def ask(
+    file: FileRef, pipeline: str, settings: PipelineSettings, folder: bytes, origin: str, limit: int | None = None
+) -> Asked:
+    """The jobs of a file of questions, for a pipeline whose inbox folder is `folder`. Raises `MediaError`."""
+    manifest = read_manifest(_content(file), os.path.splitext(os.fsdecode(file.path))[1].lower(), limit)
+    here = os.path.dirname(file.path)
+    siblings = [os.path.join(here, name) for name in _listed(here) if not is_questions(name)]
+    own = beside(file.path, siblings)
+    places = [here, folder, *([] if settings.videos is None else [os.fsencode(settings.videos)])]
+    search = _Search(places)
+    jobs, missing, problems = [], [], list(manifest.problems)
+    for number, sample in enumerate(manifest.samples, 1):
+        if problem := _lacking(sample, settings):
+            problems.append(f"sample {number}: {problem}")
+        elif own is not None and not sample.video:
+            jobs.append(_job(file, FileRef(here, own, identify(here, own)), pipeline, sample, number, manifest, origin))
+        elif (found := search.find(sample.video)) is None:
+            missing.append(sample.video or f"sample {number} without a video")
+        else:
+            jobs.append(_job(file, found, pipeline, sample, number, manifest, origin))
+    return Asked(jobs, _failure(problems, missing, len(manifest.samples)))
+
+
+def _content(file: FileRef) -> bytes:
+    if file.identity.size > MAX_BYTES:
+        raise MediaError(Code.BAD_QUESTIONS, f"it has {file.identity.size} bytes; at most {MAX_BYTES} are read")
+    with os.fdopen(open_video(file), "rb") as opened:
+        return opened.read(MAX_BYTES)
+
+
+def _lacking(sample: Sample, pipeline: PipelineSettings) -> str | None:
+    """What the pipeline needs and the sample does not bring."""
+    inputs = sample.inputs
+    if inputs.prompt and (unknown := prompts.unknown_variables(inputs.prompt, pipeline.known_variables)):
+        return f"nothing can be filled in for {', '.join(f'{{{name}}}' for name in unknown)} of its prompt"
+    if pipeline.task == "choice" and not (inputs.choices or pipeline.choices):
+        return "it has no choices"
+    asks = "question" in prompts.variables(inputs.prompt or pipeline.template)
+    return "it has no question" if asks and not (inputs.question or pipeline.question) else None
+
+
+def _job(
+    file: FileRef, video: FileRef, pipeline: str, sample: Sample, number: int, manifest: Manifest, origin: str
+) -> files.NewJob:
+    stem = os.path.splitext(os.path.basename(file.path))[0]
+    one = len(manifest.samples) == 1 and not sample.video
+    name = os.path.basename(video.path) if one else stem + b"/" + os.fsencode(sample.inputs.id or str(number))
+    told = names.shown(os.path.basename(video.path))
+    return files.NewJob(
+        file=video,
+        origin=origin,
+        pipeline=pipeline,
+        name=told if sample.inputs.id is None else f"{told} ({names.shown(sample.inputs.id)})",
+        base=f"{pipeline}/{names.result_base(name)}",
+        inputs=sample.inputs,
+        once=True,
+    )
+
+
+def _failure(problems: Sequence[str], missing: Sequence[str], samples: int) -> Failure | None:
+    told = list(problems[:_NAMED])
+    if len(problems) > _NAMED:
+        told.append(f"and {len(problems) - _NAMED} more samples are wrong")
+    if missing:
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        listed = ", ".join(names.shown(name) for name in missing[:_NAMED])
+        told.append(f"{len(missing)} of {samples} videos are missing: {listed}{more}")
+    return Failure(Code.BAD_QUESTIONS, "; ".join(told)) if told else None
+
+
+def _listed(folder: bytes) -> list[bytes]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []  # then nothing is found there, which is told of every video
+
+
+class _Search:
+    """Finds videos by the names that manifests have for them, below some folders."""
+
+    def __init__(self, places: Sequence[bytes]) -> None:
+        self._places = list(dict.fromkeys(places))
+        self._by_name: dict[bytes, FileRef] | None = None
+
+    def find(self, video: str) -> FileRef | None:
+        if not video or "\0" in video:
+            return None
+        written = os.fsencode(video)
+        for place in self._places:
+            path = os.path.normpath(os.path.join(place, written))
+            if path.startswith(place + b"/") and (found := _regular(place, path)):
+                return found
+        return self._named.get(os.path.basename(written))
+
+    @property
+    def _named(self) -> dict[bytes, FileRef]:
+        """Every video by its name, and by its name without suffix; of several, the first by path."""
+        if self._by_name is None:
+            self._by_name = {}
+            for place in self._places:
+                for folder, below, found in os.walk(place):
+                    below.sort()
+                    for name in sorted(found):
+                        path = os.path.join(folder, name)
+                        if not is_questions(name) and (ref := _regular(place, path)):
+                            self._by_name.setdefault(name, ref)
+                            self._by_name.setdefault(os.path.splitext(name)[0], ref)
+        return self._by_name
+
+
+def _regular(root: bytes, path: bytes) -> FileRef | None:
+    """The file, if it may be used: nothing on the way is a link."""
+    try:
+        return FileRef(root, path, identify(root, path))
+    except MediaError:
+        return None
