@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "tui": {"core", "tui"},
     "catalog": {"core", "catalog"},
     "evaluation": {"core", "evaluation"},
+    "reports": {"core", "evaluation", "reports", "__version__"},
 }
 """What of ours each package may import."""
 
@@ -40,6 +41,8 @@ BELONGS_TO = {
     "PIL": {"vlmd/worker", "vlmd/demo"},
     "numpy": {"vlmd/worker", "vlmd/demo", "vlmd/media", "vlmd/evaluation"},
     "nltk": {"vlmd/evaluation/texts"},
+    "xlsxwriter": {"vlmd/reports/sheets.py"},
+    "llguidance": {"vlmd/worker/generation/guides.py"},
     "cv2": {"vlmd/media/cuts.py"},
     "scenedetect": {"vlmd/media/cuts.py"},
     "av": {"vlmd/media", "vlmd/demo/render.py"},

@@ -40,6 +40,8 @@ _COMMANDS = {
     "try": "trial",
     "models": "models",
     "evaluate": "evaluate",
+    "compare": "compare",
+    "report": "report",
     "gc": "gc",
     "doctor": "doctor",
     "demo": "demo",

@@ -59,14 +59,15 @@ def evaluate(
 
     truths, notes = read_truth(truth) if truth else ([], [])
     mine, others = list(documents(given, results)), list(documents(given, against))
-    options = Options(tuple(tolerances) or TOLERANCES_S, within, known_labels, _scorers(bert), seed)
+    options = Options(tuple(tolerances) or TOLERANCES_S, within, known_labels, scorers(bert), seed)
     report, groups = evaluated(mine, others, truths, notes, options)
     if fit is not None:
         report = _fit(given, fit, report, groups)
     print_json(as_document(report)) if as_json else print_report(report)
 
 
-def _scorers(bert: Path | None) -> Sequence[Scorer]:
+def scorers(bert: Path | None) -> Sequence[Scorer]:
+    """How texts are scored; by a BERT model, too, where its folder is given."""
     from vlmd.evaluation.texts.meteor import find_wordnet, meteor
     from vlmd.evaluation.texts.similarity import similarities
     from vlmd.evaluation.writing import ROUGE, Scorer
