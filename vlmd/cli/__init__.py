@@ -42,6 +42,7 @@ _COMMANDS = {
     "evaluate": "evaluate",
     "compare": "compare",
     "report": "report",
+    "import": "importing",
     "gc": "gc",
     "doctor": "doctor",
     "demo": "demo",
@@ -50,6 +51,8 @@ _COMMANDS = {
     "completion": "completion",
 }
 """Verb → the module it lives in, in the order they are listed."""
+_RESERVED = {"try": "trial", "import": "import_"}
+"""Verbs that are words of Python → what they are called there."""
 
 
 class _Verbs(click.Group):
@@ -62,7 +65,7 @@ class _Verbs(click.Group):
         if name not in _COMMANDS:
             return None
         module = import_module(f"vlmd.cli.{_COMMANDS[name]}")
-        command: click.Command = module.trial if name == "try" else getattr(module, name)
+        command: click.Command = getattr(module, _RESERVED.get(name, name))
         return command
 
 

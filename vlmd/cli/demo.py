@@ -18,10 +18,12 @@ from vlmd.cli.bars import Bars, Steps
 from vlmd.cli.client import Client
 from vlmd.cli.errors import NotRunning
 from vlmd.cli.progress import loading
+from vlmd.cli.results import documents
 from vlmd.cli.words import clock, print_table
-from vlmd.config import load_settings
+from vlmd.config import Given, load_settings
 from vlmd.config.given import settings_variables
 from vlmd.core.errors import VlmdError
+from vlmd.core.names import shown
 from vlmd.demo.compare import Row, read_events, side_by_side
 from vlmd.demo.game import TrueEvent
 from vlmd.demo.stage import Stage, render, set_up
@@ -60,12 +62,24 @@ def demo(seconds: int, videos: int, seed: int, folder: Path | None) -> None:
     total = Score(0, 0, 0)
     for path, truth in films:
         total += _compare(stage, path.name, truth)
+    page, workbook = _report(stage)
     elapsed = time.monotonic() - begun
-    click.echo(f"results: {stage.folder / 'results'}")
+    click.echo(f"results: {stage.folder / 'results'}\nreports: {page}\n         {workbook}")
     click.echo(
         f"demo: F1 {total.f1:.3f} precision {total.precision:.3f} recall {total.recall:.3f} "
         f"({total.true} true events, {total.found} found, {videos} videos of {seconds} s, {elapsed:.0f} s in all)"
     )
+
+
+def _report(stage: Stage) -> tuple[Path, Path]:
+    """How good the results are, in words, and two files for people."""
+    from vlmd.cli.report import evaluation_of, write_report
+
+    named = list(documents(Given(stage.config), [str(stage.folder / "results")]))
+    evaluated = evaluation_of(named, [stage.folder / "truth"])
+    for said in evaluated.says:
+        click.echo(shown(said))
+    return write_report(named, evaluated, stage.folder, "vlmd demo")
 
 
 def _scratch(folder: Path | None) -> Path:

@@ -62,7 +62,7 @@ def build(source: Source, task: Task, windows: Iterable[StoredWindow], calibrati
     looked = [seen(window, task) for window in windows]
     answered = [window.answered for window in looked if window.answered is not None]
     own = body(task, [one.read for one in answered], source.needed, calibration)
-    coverage, answers = _coverage(source.facts, looked, answered), _answers([one.read.reading for one in answered])
+    coverage, answers = _coverage(source.facts, looked, answered), count_answers([one.read.reading for one in answered])
     document = {
         "schema": SCHEMA,
         "video": _video(source),
@@ -188,7 +188,7 @@ def _united(spans: list[tuple[int, int]]) -> int:
     return total
 
 
-def _answers(answers: Sequence[Reading]) -> dict[str, Any]:
+def count_answers(answers: Sequence[Reading]) -> dict[str, Any]:
     """How the answers read: a result of nothing but "none", or nothing that parses, must not look like a finding."""
     count = len(answers)
     kinds = Counter(answer.outcome for answer in answers)
