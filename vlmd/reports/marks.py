@@ -9,7 +9,7 @@ from vlmd.evaluation.report import Bin
 from vlmd.reports.book import Mark, Row, Timeline
 
 WIDTH = 1000
-_LEFT = 190
+_LEFT, _RIGHT = 190, 26
 _ROW = 26
 _COLOURS = 8
 """Classes c0 to c7 of the page's style."""
@@ -23,7 +23,7 @@ def timeline(one: Timeline, colours: Sequence[str]) -> str:
     parts = [
         f'<svg class="timeline" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="events of {escape(one.video)}">'
     ]
-    scale = (WIDTH - _LEFT - 10) / max(one.duration_s, 0.001)
+    scale = (WIDTH - _LEFT - _RIGHT) / max(one.duration_s, 0.001)
     parts += _axis(one.duration_s, scale, height)
     for number, row in enumerate(one.rows):
         parts += _row(row, number * _ROW, scale, colours)

@@ -197,7 +197,8 @@ def grade(metric: Metric, value: float | None) -> str:
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     held = list(rows)
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    kinds = [kind for _, kind in held[0]] if held else [""] * len(columns)
+    head = "".join(f'<th class="{kind[:1]}">{escape(column)}</th>' for column, kind in zip(columns, kinds, strict=True))
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in held[:MOST_ROWS])
     more = len(held) - MOST_ROWS
     left = f"<p class=note>{more} more rows are in the workbook.</p>" if more > 0 else ""

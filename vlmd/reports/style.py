@@ -17,7 +17,7 @@ h3{font-size:15px;font-weight:600;margin:24px 0 6px}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13.5px;font-variant-numeric:tabular-nums}
 th{font-weight:600;text-align:left;color:var(--dim);white-space:nowrap}
 th,td{padding:5px 14px 5px 0;border-bottom:1px solid var(--line);vertical-align:top}
-td{white-space:nowrap}td.n{text-align:right}td.wrap{white-space:normal;min-width:160px;overflow-wrap:anywhere}
+td{white-space:nowrap}td.n,th.n{text-align:right}td.wrap{white-space:normal;min-width:160px;overflow-wrap:anywhere}
 td.green{color:var(--green)}td.yellow{color:var(--yellow)}td.red,td.doubt{color:var(--red)}
 figure{margin:18px 0}figcaption{font-size:13.5px;font-weight:600;margin-bottom:4px}
 figcaption span{color:var(--dim);font-weight:400}
