@@ -32,6 +32,8 @@ _SHOWN = 100
 _CONFIG_REFUSALS = [Code.UNKNOWN_PIPELINE, Code.NO_PIPELINE, Code.TOO_LARGE, Code.UNREADABLE]
 """Refusals that another configuration, or other permissions, may lift: looked at again at every start and reload."""
 
+Found = files.NewJob | files.Refusal | files.Noted
+"""What becomes of a file."""
 Voided = Callable[[list[int]], Awaitable[None]]
 """Called with jobs that ended because their file changed."""
 
@@ -139,12 +141,12 @@ class Inbox:
 
     async def _take(self, settled: Sequence[Seen]) -> None:
         """Register or refuse settled files."""
-        inspected = await asyncio.to_thread(
-            lambda: [(entry, file) for entry in settled for file in self._inspect(entry)]
-        )
-        found = list(inspected)
-        if not found:
-            return
+        found = await asyncio.to_thread(lambda: [(entry, file) for entry in settled for file in self._inspect(entry)])
+        for start in range(0, len(found), _AT_ONCE):
+            await self._register(found[start : start + _AT_ONCE])
+
+    async def _register(self, found: Sequence[tuple[Seen, Found]]) -> None:
+        """In one transaction. What a file of questions asks comes before the file itself counts as taken."""
         taken = await self._store.write(files.take, [file for _, file in found], now_ms())
         for (entry, file), outcome in zip(found, taken, strict=True):
             if isinstance(file, files.Refusal):
@@ -163,7 +165,7 @@ class Inbox:
         await self._voided(voided)
         self._wake()
 
-    def _inspect(self, entry: Seen) -> list[files.NewJob | files.Refusal | files.Noted]:
+    def _inspect(self, entry: Seen) -> list[Found]:
         """What is to become of a settled file; nothing for one that must be looked at again."""
         try:
             pipeline, base = self._place(entry.path)
@@ -179,7 +181,7 @@ class Inbox:
             ref = FileRef(self._root, entry.path, entry.identity)
             return [files.Refusal(file=ref, origin="inbox", failure=error.failure)]
 
-    def _found(self, file: FileRef, pipeline: str, base: str) -> list[files.NewJob | files.Refusal | files.Noted]:
+    def _found(self, file: FileRef, pipeline: str, base: str) -> list[Found]:
         """A video has its job, unless it waits for questions; a file of questions has those of its samples."""
         settings, noted = self._settings.pipelines[pipeline], files.Noted(file=file, origin="inbox")
         if questions.is_questions(file.path):

@@ -11,6 +11,7 @@ from vlmd.core.calibration import Calibration
 from vlmd.core.errors import UsageError
 from vlmd.core.inputs import Inputs, Outcome
 from vlmd.core.recipe import Recipe
+from vlmd.core.tasks.ensemble import EnsembleTask
 from vlmd.core.tasks.registry import Task
 from vlmd.core.video import VideoFacts
 from vlmd.outputs import result
@@ -37,6 +38,7 @@ def built(
             created_at=row["created_at"],
             started_at=row["started_at"],
         )
+        _require_all(task, source.needed)
         return result.build(source, task, reader.windows(db, job), calibration)
 
 
@@ -48,3 +50,9 @@ def _needed(db: sqlite3.Connection, job: int) -> dict[str, Outcome]:
             raise UsageError(f"it needs the result of {one['pipeline']}, whose job {one['job']} is {one['state']}")
         found[one["pipeline"]] = msgspec.json.decode(one["outcome"], type=Outcome)
     return found
+
+
+def _require_all(task: Task, needed: dict[str, Outcome]) -> None:
+    """An ensemble of fewer than all would pass for one of all."""
+    if isinstance(task, EnsembleTask) and (missing := sorted(set(task.of) - set(needed))):
+        raise UsageError(f"the results of {', '.join(missing)} have been forgotten; `vlmd retry` makes them anew")

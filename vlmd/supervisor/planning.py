@@ -13,7 +13,7 @@ from vlmd.clock import now_ms
 from vlmd.config import Live, Settings
 from vlmd.core.errors import Code, Failure, MediaError, Problem
 from vlmd.core.messages import ModelSpec
-from vlmd.core.video import VideoIndex
+from vlmd.core.video import FileRef, VideoIndex
 from vlmd.core.windows import ScenesPlan, plan_windows
 from vlmd.log import about
 from vlmd.media.client import Decoder
@@ -31,6 +31,9 @@ _AT_ONCE = max(1, min(4, (os.cpu_count() or 1) // 2))
 _CRASHES_ALLOWED = 3
 """A video that kills its decoder this often is quarantined."""
 _CRASH = (Code.DECODER_CRASHED, Code.DECODER_LIMIT)
+_INDEXES = 8
+_SHORT = 200_000
+"""Pictures of a video whose index is kept for a while."""
 _PLANNED = ("waiting", "queued", "running")
 _RETRY_SECONDS = 2.0
 """Pause before the next attempt where there was nothing left to start a decoder with."""
@@ -57,6 +60,8 @@ class Planner:
         self._composer = Composer(live, store, models)
         self._scenes = Scenes(store)
         self._decoders: set[Decoder] = set()
+        self._indexes: dict[FileRef, VideoIndex] = {}
+        """The last files that were read, as they were."""
         self._crashes: dict[int, int] = {}
         """Decoders that died over a job, one after another."""
         self._stopping = False
@@ -132,7 +137,10 @@ class Planner:
         if asked is None:
             return
         plan = asked.plan
-        index = await self._with_decoder(job, lambda decoder: self._index(job, decoder))
+        index = self._indexes.get(job.file)
+        if index is None:
+            index = await self._with_decoder(job, lambda decoder: self._index(job, decoder))
+            self._remember(job.file, index)
         self._exhausted = None
         cuts = await self._cuts(job, index, plan.threshold) if isinstance(plan, ScenesPlan) else []
         windows = await asyncio.to_thread(plan_windows, index, plan, settings.limits.max_windows, cuts)
@@ -148,6 +156,13 @@ class Planner:
         index = decoder.index(lambda count: self.bytes_read.__setitem__(job.id, count))
         self.sandbox_missing = decoder.missing_sandbox
         return index
+
+    def _remember(self, file: FileRef, index: VideoIndex) -> None:
+        """For the next questions about the same file. Of what is long, reading it again is the least."""
+        if len(index.pts) <= _SHORT:
+            self._indexes[file] = index
+            while len(self._indexes) > _INDEXES:
+                del self._indexes[next(iter(self._indexes))]
 
     async def _cuts(self, job: jobs.IndexingJob, index: VideoIndex, threshold: float) -> list[int]:
         return await self._scenes.cuts_ms(index, threshold, lambda use: self._with_decoder(job, use))

@@ -20,6 +20,7 @@ from vlmd.core.tasks.prompts import fill_window
 from vlmd.core.windows import Window
 from vlmd.media.client import Decoder
 from vlmd.worker.questions import Picture, Question
+from vlmd.worker.remembered import Remembered
 
 _VOID = (Code.FILE_CHANGED, Code.FILE_MISSING, Code.NOT_REGULAR, Code.UNREADABLE, Code.NO_SANDBOX)
 """Failures of the file, not of a window: the job as a whole has to know."""
@@ -58,6 +59,7 @@ class LeaseReader:
         self._edge = edge
         self._progress = progress
         self._cancelled: set[int] = set()
+        self._remembered = Remembered()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="decode", daemon=True)
         self._thread.start()
@@ -137,6 +139,12 @@ class LeaseReader:
         wanted = sorted({pts for window in run.windows for pts in window.pts})
         pictures: dict[int, Picture] = {}
         pending = list(run.windows)
+        key = (run.file, width, height)
+        if (known := self._remembered.all_of(key, wanted)) is not None:
+            for window in pending:
+                yield from self._question(run, window, known, begun)
+            return
+        keeps = self._remembered.worth(key, len(wanted))
         with Decoder.start(run.file, run.limits) as decoder:
             stream = decoder.frames(
                 wanted, run.windows[0].seek, width, height, run.rotation, on_progress=lambda: self._progress(run.lease)
@@ -145,6 +153,8 @@ class LeaseReader:
                 while pending and pending[0].pts[-1] < pts:
                     yield from self._question(run, pending.pop(0), pictures, begun)
                 pictures[pts] = stream.picture(slot)
+                if keeps:
+                    self._remembered.keep(pts, pictures[pts])
                 while pending and pending[0].pts[-1] == pts:
                     yield from self._question(run, pending.pop(0), pictures, begun)
                 _forget(pictures, pending)
