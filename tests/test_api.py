@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
@@ -98,10 +99,24 @@ def test_a_running_daemon_is_asked_and_its_results_are_read(folder: Path) -> Non
             late = connection.submit(folder / "match.mp4", "late")
             with pytest.raises(VlmdError, match=f"job {late} has failed: no picture is shown"):
                 connection.wait(late, 60)
-            assert connection.status()["jobs"] == {"done": 1, "failed": 1}
+            quiz = connection.submit(folder / "match.mp4", "quiz", question="What?", choices=["a match", "a concert"])
+            assert connection.wait(quiz, 60).choice is not None
+            with pytest.raises(VlmdError, match="asks of each video what it brings"):
+                connection.submit(folder / "match.mp4", "quiz")
+            assert submitted(config, folder / "quiz.json") == (0, "1 samples have a job")
+            assert connection.status()["jobs"].pop("failed") == 1
         finally:
             daemon.terminate()
     assert vlmd.read(folder / "results" / "match" / "match.mp4.json").events == result.events
+
+
+def submitted(config: Path, manifest: Path) -> tuple[int, str]:
+    """`vlmd submit --limit 1` of a manifest with two samples."""
+    samples = [{"video": "match.mp4", "question": question, "choices": ["a", "b"]} for question in ("One?", "Two?")]
+    manifest.write_text(json.dumps(samples))
+    command = [sys.executable, "-P", "-m", "vlmd", "--config", str(config), "submit", str(manifest)]
+    done = subprocess.run([*command, "-p", "quiz", "--limit", "1"], capture_output=True, text=True)
+    return done.returncode, done.stderr.partition(";")[0]
 
 
 def connected(config: Path) -> vlmd.api.Connection:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vlmd.api.result import Result
 from vlmd.api.settings import Config, settings_of
 from vlmd.cli.client import Client
+from vlmd.cli.inputs import inputs_of
 from vlmd.core.errors import VlmdError
 from vlmd.core.states import ENDED_JOBS
 
@@ -22,9 +24,22 @@ class Connection:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def submit(self, video: str | os.PathLike[str], pipeline: str | None = None, *, first: bool = False) -> int:
-        """Register a video where it lies; returns its job. `first` puts it to the front of the queue."""
-        return self._client.submit(Path(video).absolute(), pipeline, first)
+    def submit(
+        self,
+        video: str | os.PathLike[str],
+        pipeline: str | None = None,
+        *,
+        question: str | None = None,
+        choices: Sequence[str] = (),
+        timestamps: Sequence[float] = (),
+        first: bool = False,
+    ) -> int:
+        """Register a video where it lies, with what would come with it in a sidecar; returns its job.
+
+        `timestamps` are seconds; `first` puts it to the front of the queue.
+        """
+        inputs = inputs_of(question, choices, timestamps)
+        return self._client.submit(Path(video).absolute(), pipeline, first, inputs)
 
     def job(self, job: int) -> dict[str, Any]:
         """A job with its state, its windows, what failed and why."""

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from vlmd.api.result import Result, read
 from vlmd.api.settings import Config, settings_of
+from vlmd.cli.inputs import inputs_of
 from vlmd.clock import now_ms
 from vlmd.config import PathSettings, Settings
 from vlmd.core import names
 from vlmd.core.errors import REMEDY, Code, UsageError, VlmdError
 from vlmd.core.inputs import Inputs
-from vlmd.core.video import FileRef, seconds_to_ms
+from vlmd.core.video import FileRef
 from vlmd.media.opening import identify
 from vlmd.store import Store, files, reader
 from vlmd.supervisor.daemon import Daemon
@@ -42,11 +43,10 @@ def run(
     settings = settings_of(config)
     if pipeline not in settings.pipelines:
         raise UsageError(f"there is no pipeline {pipeline!r}; there is {', '.join(sorted(settings.pipelines))}")
-    moments = tuple(sorted(map(seconds_to_ms, timestamps)))
-    inputs = Inputs(question=question, choices=tuple(choices), timestamps_ms=moments)
+    inputs = inputs_of(question, choices, timestamps)
     with tempfile.TemporaryDirectory(prefix="vlmd-") as folder:
         own = _within(settings, Path(folder))
-        new = _job(Path(video).absolute(), pipeline, None if inputs == Inputs() else inputs)
+        new = _job(Path(video).absolute(), pipeline, inputs)
         _Thread(own, new).result_of()
         return _outcome(own, new)
 

@@ -14,6 +14,7 @@ import msgspec
 from vlmd.cli.errors import NoSuchJob, NotRunning
 from vlmd.config import Settings
 from vlmd.core.errors import ConfigError, UsageError, VlmdError
+from vlmd.core.inputs import Inputs
 from vlmd.store import reader, views
 from vlmd.tui.seen import AnswerPage
 
@@ -82,9 +83,17 @@ class Client:
         result: dict[str, Any] = self._json("GET", f"/v1/jobs/{job_id}/result")
         return result
 
-    def submit(self, path: Path, pipeline: str | None, first: bool) -> int:
+    def submit(self, path: Path, pipeline: str | None, first: bool, inputs: Inputs | None = None) -> int:
         body = {"path": str(path), "pipeline": pipeline, "next": first}
+        if inputs is not None:
+            body["inputs"] = msgspec.to_builtins(inputs)
         return int(self._json("POST", "/v1/jobs", content=json.dumps(body))["job"])
+
+    def submit_manifest(self, path: Path, pipeline: str | None, limit: int | None) -> tuple[list[int], str | None]:
+        """The jobs of a manifest's samples, and what was wrong with the others."""
+        body = {"path": str(path), "pipeline": pipeline, "limit": limit}
+        answer = self._json("POST", "/v1/manifests", content=json.dumps(body), timeout=None)
+        return answer["jobs"], answer["problem"]
 
     def act(self, job_id: int, verb: str, body: dict[str, Any] | None = None) -> None:
         self._json("POST", f"/v1/jobs/{job_id}/{verb}", json=body or {})

@@ -12,6 +12,7 @@ import msgspec
 
 from vlmd.cli import completing
 from vlmd.cli.bars import Doing
+from vlmd.cli.inputs import inputs_of, inputs_options
 from vlmd.cli.words import clock, json_option, print_json
 from vlmd.config import Given, Settings, load_settings
 from vlmd.core.errors import UsageError, VlmdError
@@ -19,7 +20,6 @@ from vlmd.core.inputs import Inputs
 from vlmd.core.messages import WindowAnswered
 from vlmd.core.names import shown
 from vlmd.core.tasks.base import Reading
-from vlmd.core.video import seconds_to_ms
 from vlmd.supervisor.asking import task_of
 from vlmd.supervisor.trial import Trial
 
@@ -30,9 +30,7 @@ from vlmd.supervisor.trial import Trial
 @click.option(
     "--windows", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many windows."
 )
-@click.option("--question", help="What is asked of this video, where the pipeline's prompt has a place for it.")
-@click.option("--choice", "choices", multiple=True, help="One of the choices; once for each.")
-@click.option("--at", "moments", type=click.FloatRange(0), multiple=True, help="A moment that matters, in seconds.")
+@inputs_options
 @json_option
 @click.pass_obj
 def trial(
@@ -50,8 +48,9 @@ def trial(
     settings.require_runnable()
     if pipeline not in settings.pipelines:
         raise UsageError(f"there is no pipeline {pipeline!r}; there is {', '.join(sorted(settings.pipelines))}")
-    inputs = Inputs(question=question, choices=choices, timestamps_ms=tuple(sorted(map(seconds_to_ms, moments))))
-    found = asyncio.run(tried(settings, pipeline, video.absolute(), count, as_json, inputs))
+    found = asyncio.run(
+        tried(settings, pipeline, video.absolute(), count, as_json, inputs_of(question, choices, moments))
+    )
     if as_json:
         print_json(found)
     if not found:

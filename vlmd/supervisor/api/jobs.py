@@ -3,7 +3,8 @@
 GET  /v1/jobs?state=&pipeline=&limit=
 GET  /v1/jobs/ID                   one job, with its failed windows and its history
 GET  /v1/jobs/ID/result            merged from what is there so far
-POST /v1/jobs                      {"path", "pipeline", "next"}: register a file where it lies
+POST /v1/jobs                      {"path", "pipeline", "next", "inputs"}: register a file where it lies
+POST /v1/manifests                 {"path", "pipeline", "limit"}: register the samples of a manifest
 POST /v1/jobs/ID/retry             {"fresh"}
 POST /v1/jobs/ID/cancel
 POST /v1/jobs/ID/merge
@@ -36,6 +37,13 @@ class Submission(msgspec.Struct, forbid_unknown_fields=True):
     path: str
     pipeline: str | None = None
     next: bool = False
+    inputs: Inputs | None = None
+
+
+class ManifestSubmission(msgspec.Struct, forbid_unknown_fields=True):
+    path: str
+    pipeline: str | None = None
+    limit: int | None = None
 
 
 class Retry(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,6 +55,7 @@ def routes(parts: Parts) -> list[Route]:
     return [
         Route("/v1/jobs", jobs.list),
         Route("/v1/jobs", jobs.submit, methods=["POST"]),
+        Route("/v1/manifests", jobs.submit_manifest, methods=["POST"]),
         Route("/v1/jobs/{id:int}", jobs.show),
         Route("/v1/jobs/{id:int}/result", jobs.result),
         Route("/v1/jobs/{id:int}/retry", jobs.retry, methods=["POST"]),
@@ -86,8 +95,13 @@ class _Jobs:
 
     async def submit(self, request: Request) -> Response:
         body = msgspec.convert(json.loads(await request.body()), type=Submission)
-        job = await self._verbs.submit(body.path, body.pipeline, body.next)
+        job = await self._verbs.submit(body.path, body.pipeline, body.next, body.inputs)
         return JSONResponse({"job": job})
+
+    async def submit_manifest(self, request: Request) -> Response:
+        body = msgspec.convert(json.loads(await request.body()), type=ManifestSubmission)
+        taken, problem = await self._verbs.submit_manifest(body.path, body.pipeline, body.limit)
+        return JSONResponse({"jobs": taken, "problem": problem})
 
     async def retry(self, request: Request) -> Response:
         body = msgspec.json.decode(await request.body() or b"{}", type=Retry)

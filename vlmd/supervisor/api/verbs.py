@@ -8,11 +8,16 @@ import os
 from vlmd.clock import now_ms
 from vlmd.core import names
 from vlmd.core.errors import Code, Failure, UsageError
+from vlmd.core.inputs import Inputs
 from vlmd.core.states import ENDED_JOBS
 from vlmd.core.video import FileRef
+from vlmd.inbox import questions
 from vlmd.media.opening import identify
 from vlmd.store import files, jobs
 from vlmd.supervisor.parts import Parts
+
+_AT_ONCE = 200
+"""Samples that are registered in one transaction."""
 
 
 class Verbs:
@@ -22,8 +27,39 @@ class Verbs:
         self._parts = parts
         self._store = parts.store
 
-    async def submit(self, path: str, pipeline: str | None, first: bool) -> int:
-        """Register a file where it lies; the same file in the same pipeline keeps an unfinished job it has."""
+    async def submit(self, path: str, pipeline: str | None, first: bool, inputs: Inputs | None = None) -> int:
+        """Register a file where it lies; the same file, pipeline and inputs keep an unfinished job they have."""
+        name, file = await self._file(path, pipeline)
+        base = f"{name}/{names.result_base(os.path.basename(file.path))}"
+        if inputs is None and self._parts.settings.pipelines[name].asks_each_video:
+            raise UsageError(f"pipeline {name} asks of each video what it brings: give a question, or a manifest")
+        new = files.NewJob(
+            file=file, origin="submit", pipeline=name, name=names.shown(file.path), base=base, inputs=inputs
+        )
+        job, voided = await self._store.write_now(files.register, new, now_ms())
+        if first:
+            await self._store.write_now(jobs.hurry, job)
+        await self._parts.voided(voided)
+        self._parts.changed()
+        return job
+
+    async def submit_manifest(self, path: str, pipeline: str | None, limit: int | None) -> tuple[list[int], str | None]:
+        """Register the samples of a manifest, the first `limit` of them. Returns their jobs, and what was wrong."""
+        name, file = await self._file(path, pipeline)
+        settings = self._parts.settings
+        folder = os.fsencode(settings.paths.inbox / name)
+        asked = await asyncio.to_thread(questions.ask, file, name, settings.pipelines[name], folder, "submit", limit)
+        taken: list[int] = []
+        for start in range(0, len(asked.jobs), _AT_ONCE):
+            part = asked.jobs[start : start + _AT_ONCE]
+            outcomes = await self._store.write_now(files.take, part, now_ms())
+            taken += [one.job for one in outcomes if one.job is not None]
+            await self._parts.voided([job for one in outcomes for job in one.voided])
+        self._parts.changed()
+        return taken, None if asked.failure is None else asked.failure.reason
+
+    async def _file(self, path: str, pipeline: str | None) -> tuple[str, FileRef]:
+        """The pipeline that counts, and the file. Raises `UsageError`, `MediaError`."""
         pipeline = pipeline or self._parts.settings.inbox.default_pipeline
         if pipeline is None or pipeline not in self._parts.settings.pipelines:
             known = ", ".join(sorted(self._parts.settings.pipelines))
@@ -32,17 +68,7 @@ class Verbs:
         if not os.path.isabs(raw):
             raise UsageError(f"the daemon needs an absolute path, not {path!r}")
         root = os.path.dirname(raw)
-        identity = await asyncio.to_thread(identify, root, raw)
-        base = f"{pipeline}/{names.result_base(os.path.basename(raw))}"
-        new = files.NewJob(
-            file=FileRef(root, raw, identity), origin="submit", pipeline=pipeline, name=names.shown(raw), base=base
-        )
-        job, voided = await self._store.write_now(files.register, new, now_ms())
-        if first:
-            await self._store.write_now(jobs.hurry, job)
-        await self._parts.voided(voided)
-        self._parts.changed()
-        return job
+        return pipeline, FileRef(root, raw, await asyncio.to_thread(identify, root, raw))
 
     async def retry(self, job: int, fresh: bool) -> None:
         if not await self._store.write_now(jobs.retry, job, fresh, now_ms()):
