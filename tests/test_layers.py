@@ -15,7 +15,7 @@ ALL = [path.relative_to(ROOT) for folder in ("vlmd", "tools", "tests") for path 
 
 MAY_IMPORT = {
     "core": {"core"},
-    "store": {"core", "store", "filesystem"},
+    "store": {"core", "store", "filesystem", "manifests.SUFFIXES"},
     "outputs": {"core", "outputs", "__version__"},
     "merger": {"core", "outputs", "store.reader", "merger", "link", "lifeline", "log"},
     "media": {"core", "media", "link", "lifeline", "log", "vlmd"},

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from vlmd.demo.render import render_match
+from vlmd.store import reader, views
 
 CONFIG = """
 [paths]
@@ -109,6 +110,9 @@ def test_a_sidecar_asks_of_its_own_video_in_either_order_and_a_video_alone_waits
     (box / "inbox/road/first.mp4.json").write_text(sidecar)
     assert run(box).returncode == 0
     assert rows(box, "SELECT name, state FROM jobs") == [("first.mp4", "done")]
+    with reader.snapshot(box / "state" / "vlmd.db") as db:
+        held = views.queue_status(db)["held"]
+    assert held["videos"] == 2 and any(path.endswith("road/alone.mp4") for path in held["first"])
     (box / "inbox/road/second.json").write_text(sidecar)
     assert run(box).returncode == 0
     assert rows(box, "SELECT name, state FROM jobs") == [("first.mp4", "done"), ("second.mp4", "done")]

@@ -110,6 +110,9 @@ def _print_queue(document: dict[str, Any]) -> None:
     if swapped := swaps(document):
         each = [f"{device['name']} {device['swaps']}" for device in document["devices"] if device["swaps"]]
         click.echo(f"{swapped} in all ({_some(each, len(each))})")
+    if held := document["held"]["videos"]:
+        first = _some(document["held"]["first"], held)
+        click.echo(f"videos that wait for a question (NAME.json beside them, or a manifest): {first}")
     if settling := document["inbox"]["settling"]:
         click.echo(f"settling: {_some(settling, len(settling))}")
     growing = [f"{name} for {clock(seconds)}" for name, seconds in document["inbox"]["growing"].items()]

@@ -157,6 +157,15 @@ def refused(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
+def held(db: sqlite3.Connection, but: tuple[bytes, ...]) -> list[bytes]:
+    """Videos in the inbox that nobody asks anything of yet; files whose names end in one of `but` are none."""
+    rows = db.execute(
+        "SELECT path FROM files WHERE state = 'registered' AND origin = 'inbox'"
+        " AND NOT EXISTS (SELECT 1 FROM jobs WHERE file_id = files.id) ORDER BY id"
+    )
+    return [path for (path,) in rows if not path.lower().endswith(but)]
+
+
 def windows(db: sqlite3.Connection, job_id: int) -> Iterator[StoredWindow]:
     """A job's windows in order, each with its answer."""
     rows = db.execute(

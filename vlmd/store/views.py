@@ -9,12 +9,14 @@ from typing import Any
 
 from vlmd.core import names
 from vlmd.core.errors import REMEDY, Code
+from vlmd.manifests import SUFFIXES
 from vlmd.store import reader, screen
 
 REFUSED_SHOWN = 50
 FAILED_SHOWN = 200
 WAITING_SHOWN = 10
 TROUBLES_ON_SCREEN = 20
+_QUESTIONS = tuple(suffix.encode() for suffix in SUFFIXES)
 
 
 def job_list(db: sqlite3.Connection, state: str | None, pipeline: str | None, limit: int) -> list[dict[str, Any]]:
@@ -43,7 +45,13 @@ def job_detail(db: sqlite3.Connection, job_id: int) -> dict[str, Any] | None:
 
 def queue_status(db: sqlite3.Connection) -> dict[str, Any]:
     """The queue as a whole: jobs by state, windows of unfinished jobs, and whatever went wrong with what helps."""
-    return {**_totals(db), **_troubles(db, REFUSED_SHOWN), "waiting": screen.waiting_jobs(db, WAITING_SHOWN)}
+    held = reader.held(db, _QUESTIONS)
+    return {
+        **_totals(db),
+        **_troubles(db, REFUSED_SHOWN),
+        "waiting": screen.waiting_jobs(db, WAITING_SHOWN),
+        "held": {"videos": len(held), "first": [names.shown(path) for path in held[:WAITING_SHOWN]]},
+    }
 
 
 def screen_status(db: sqlite3.Connection, jobs: int) -> dict[str, Any]:
