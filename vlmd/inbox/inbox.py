@@ -32,6 +32,8 @@ _SHOWN = 100
 _CONFIG_REFUSALS = [Code.UNKNOWN_PIPELINE, Code.NO_PIPELINE, Code.TOO_LARGE, Code.UNREADABLE]
 """Refusals that another configuration, or other permissions, may lift: looked at again at every start and reload."""
 
+Found = files.NewJob | files.Refusal | files.Noted | files.Collected
+
 Voided = Callable[[list[int]], Awaitable[None]]
 """Called with jobs that ended because their file changed."""
 
@@ -151,7 +153,7 @@ class Inbox:
                 self._refused.add(entry.path)
                 why = file.failure
                 logger.warning("refused %s: %s (%s)", names.shown(entry.path), why.reason, why.remedy)
-            elif isinstance(file, files.Noted):
+            elif isinstance(file, files.Noted | files.Collected):
                 logger.debug("noted: %s", names.shown(entry.path))
             else:
                 logger.debug("registered: %s", file.name, extra=about(job=outcome.job))
@@ -163,7 +165,7 @@ class Inbox:
         await self._voided(voided)
         self._wake()
 
-    def _inspect(self, entry: Seen) -> list[files.NewJob | files.Refusal | files.Noted]:
+    def _inspect(self, entry: Seen) -> list[Found]:
         """What is to become of a settled file; nothing for one that must be looked at again."""
         try:
             pipeline, base = self._place(entry.path)
@@ -179,14 +181,14 @@ class Inbox:
             ref = FileRef(self._root, entry.path, entry.identity)
             return [files.Refusal(file=ref, origin="inbox", failure=error.failure)]
 
-    def _found(self, file: FileRef, pipeline: str, base: str) -> list[files.NewJob | files.Refusal | files.Noted]:
+    def _found(self, file: FileRef, pipeline: str, base: str) -> list[Found]:
         """A video has its job, unless it waits for questions; a file of questions has those of its samples."""
         settings, noted = self._settings.pipelines[pipeline], files.Noted(file=file, origin="inbox")
         if questions.is_questions(file.path):
             folder = os.path.join(self._root, os.fsencode(pipeline))
             asked = questions.ask(file, pipeline, settings, folder, "inbox")
             failed = asked.failure and files.Refusal(file=file, origin="inbox", failure=asked.failure)
-            return [*asked.jobs, failed or noted]
+            return [*asked.jobs, *asked.collected, failed or noted]
         if settings.asks_each_video or any(os.path.lexists(path) for path in questions.sidecars(file.path)):
             return [noted]
         name = names.shown(os.path.relpath(file.path, self._root))
