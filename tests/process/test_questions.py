@@ -100,6 +100,11 @@ def test_a_manifest_asks_of_videos_wherever_they_lie_and_names_what_is_missing(b
     assert (first["coverage"]["seen_s"], second["coverage"]["seen_s"]) == (1.0, 5.0)
     assert first["inputs"]["timestamps_s"] == [2.0] and first["choice"]["text"] in ("red", "green", "blue")
     assert "And now?\nA. red\nB. green\nC. blue\n" in second["recipe"]["prompt"]
+    assert [line.split(",") for line in (box / "results/road/test.csv").read_text().split()] == [
+        ["id", "answer"], ["t1", first["choice"]["answer"]], ["t2", second["choice"]["answer"]],
+        ["t3", result(box, "road/test/t3")["choice"]["answer"]], ["t4", ""], ["t5", ""]]  # fmt: skip
+    listed = result(box, "road/test")["samples"]
+    assert [(one["state"], one["result"]) for one in listed[2:4]] == [("done", "road/test/t3.json"), ("missing", None)]
     assert run(box).returncode == 1 and len(rows(box, "SELECT 1 FROM jobs")) == 3, "nothing was asked twice"
 
 

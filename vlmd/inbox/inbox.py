@@ -7,7 +7,9 @@ import heapq
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
 
 from vlmd.clock import now_ms
 from vlmd.config import Live, Settings
@@ -32,7 +34,7 @@ _SHOWN = 100
 _CONFIG_REFUSALS = [Code.UNKNOWN_PIPELINE, Code.NO_PIPELINE, Code.TOO_LARGE, Code.UNREADABLE]
 """Refusals that another configuration, or other permissions, may lift: looked at again at every start and reload."""
 
-Found = files.NewJob | files.Refusal | files.Noted
+Found = files.NewJob | files.Refusal | files.Noted | files.Collected
 """What becomes of a file."""
 Voided = Callable[[list[int]], Awaitable[None]]
 """Called with jobs that ended because their file changed."""
@@ -142,18 +144,26 @@ class Inbox:
     async def _take(self, settled: Sequence[Seen]) -> None:
         """Register or refuse settled files."""
         found = await asyncio.to_thread(lambda: [(entry, file) for entry in settled for file in self._inspect(entry)])
-        for start in range(0, len(found), _AT_ONCE):
-            await self._register(found[start : start + _AT_ONCE])
+        asked = [(entry, file) for entry, file in found if isinstance(file, files.NewJob)]
+        others = [(entry, file) for entry, file in found if not isinstance(file, files.NewJob)]
+        jobs: dict[tuple[bytes, int], int] = {}
+        for start in range(0, len(asked), _AT_ONCE):
+            jobs |= await self._register(asked[start : start + _AT_ONCE])
+        for start in range(0, len(others), _AT_ONCE):
+            await self._register([(entry, _with_jobs(entry, file, jobs)) for entry, file in others[start:][:_AT_ONCE]])
 
-    async def _register(self, found: Sequence[tuple[Seen, Found]]) -> None:
-        """In one transaction. What a file of questions asks comes before the file itself counts as taken."""
+    async def _register(self, found: Sequence[tuple[Seen, Found]]) -> dict[tuple[bytes, int], int]:
+        """In one transaction. What a file of questions asks comes before the file itself counts as taken.
+
+        Returns the jobs of samples, by the file of questions and their numbers.
+        """
         taken = await self._store.write(files.take, [file for _, file in found], now_ms())
         for (entry, file), outcome in zip(found, taken, strict=True):
             if isinstance(file, files.Refusal):
                 self._refused.add(entry.path)
                 why = file.failure
                 logger.warning("refused %s: %s (%s)", names.shown(entry.path), why.reason, why.remedy)
-            elif isinstance(file, files.Noted):
+            elif isinstance(file, files.Noted | files.Collected):
                 logger.debug("noted: %s", names.shown(entry.path))
             else:
                 logger.debug("registered: %s", file.name, extra=about(job=outcome.job))
@@ -164,6 +174,11 @@ class Inbox:
             logger.info("cancelled: its file changed before it was done", extra=about(job=job))
         await self._voided(voided)
         self._wake()
+        return {
+            (entry.path, file.sample): outcome.job
+            for (entry, file), outcome in zip(found, taken, strict=True)
+            if isinstance(file, files.NewJob) and file.sample is not None and outcome.job is not None
+        }
 
     def _inspect(self, entry: Seen) -> list[Found]:
         """What is to become of a settled file; nothing for one that must be looked at again."""
@@ -188,7 +203,7 @@ class Inbox:
             folder = os.path.join(self._root, os.fsencode(pipeline))
             asked = questions.ask(file, pipeline, settings, folder, "inbox")
             failed = asked.failure and files.Refusal(file=file, origin="inbox", failure=asked.failure)
-            return [*asked.jobs, failed or noted]
+            return [*asked.jobs, *asked.collected, failed or noted]
         if settings.asks_each_video or any(os.path.lexists(path) for path in questions.sidecars(file.path)):
             return [noted]
         name = names.shown(os.path.relpath(file.path, self._root))
@@ -226,3 +241,11 @@ class Inbox:
             await asyncio.wait_for(self._watch.changed.wait(), max(0.0, period - _SHORTEST_PAUSE))
         except TimeoutError:
             return
+
+
+def _with_jobs(entry: Seen, file: Found, jobs: Mapping[tuple[bytes, int], int]) -> Found:
+    """The samples of a file of questions with the jobs that they have by now."""
+    if not isinstance(file, files.Collected):
+        return file
+    mine = {number: job for (path, number), job in jobs.items() if path == entry.path}
+    return msgspec.structs.replace(file, jobs=mine)

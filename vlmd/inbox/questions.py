@@ -8,7 +8,7 @@ videos it names are looked for as they are written, from the manifest's folder, 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -19,7 +19,7 @@ from vlmd.core.tasks import prompts
 from vlmd.core.video import FileRef
 from vlmd.manifests import MAX_BYTES, SUFFIXES, Manifest, Sample, read_manifest
 from vlmd.media.opening import identify, open_video
-from vlmd.store import files
+from vlmd.store import collections, files
 
 _NAMED = 5
 """Problems, or missing videos, that are told one by one."""
@@ -34,6 +34,8 @@ class Asked(msgspec.Struct, frozen=True):
     jobs: list[files.NewJob]
     failure: Failure | None
     """What is wrong with some of it, or all."""
+    collected: list[files.Collected]
+    """The samples of a manifest; none of a sidecar."""
 
 
 def is_questions(path: bytes) -> bool:
@@ -61,16 +63,31 @@ def ask(
     places = [here, folder, *([] if settings.videos is None else [os.fsencode(settings.videos)])]
     search = _Search(places)
     jobs, missing, problems = [], [], list(manifest.problems)
+    lacking: dict[int, str] = {}
     for number, sample in enumerate(manifest.samples, 1):
         if problem := _lacking(sample, settings):
             problems.append(f"sample {number}: {problem}")
+            lacking[number] = problem
         elif own is not None and not sample.video:
             jobs.append(_job(file, FileRef(here, own, identify(here, own)), pipeline, sample, number, manifest, origin))
         elif (found := search.find(sample.video)) is None:
             missing.append(sample.video or f"sample {number} without a video")
+            lacking[number] = "its video is missing"
         else:
             jobs.append(_job(file, found, pipeline, sample, number, manifest, origin))
-    return Asked(jobs, _failure(problems, missing, len(manifest.samples)))
+    collected = [] if own is not None else [_collected(file, pipeline, manifest, lacking)]
+    return Asked(jobs, _failure(problems, missing, len(manifest.samples)), collected)
+
+
+def _collected(file: FileRef, pipeline: str, manifest: Manifest, lacking: Mapping[int, str]) -> files.Collected:
+    stem = os.path.splitext(os.path.basename(file.path))[0]
+    samples = [
+        collections.Sampled(
+            number=number, name=sample.inputs.id or str(number), video=sample.video, reason=lacking.get(number)
+        )
+        for number, sample in enumerate(manifest.samples, 1)
+    ]
+    return files.Collected(base=f"{pipeline}/{names.result_base(stem)}", pipeline=pipeline, samples=samples)
 
 
 def _content(file: FileRef) -> bytes:
@@ -106,6 +123,7 @@ def _job(
         base=f"{pipeline}/{names.result_base(name)}",
         inputs=sample.inputs,
         once=True,
+        sample=number,
     )
 
 

@@ -11,7 +11,7 @@ from vlmd.core.errors import Code, Failure
 from vlmd.core.inputs import Inputs
 from vlmd.core.states import ACTIVE_JOBS
 from vlmd.core.video import FileIdentity, FileRef
-from vlmd.store import needs
+from vlmd.store import collections, needs
 from vlmd.store.rows import change, every, insert, one
 
 _ACTIVE = ", ".join(f"'{state}'" for state in ACTIVE_JOBS)
@@ -29,6 +29,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 0
     once: bool = False
     """A job that has ended counts, too: what was asked once is not asked again but by `vlmd retry`."""
+    sample: int | None = None
+    """Its number in the manifest that asks."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,16 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
 
 
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    """The samples of a manifest, once those of them that have jobs are registered."""
+
+    base: str
+    pipeline: str
+    samples: list[collections.Sampled]
+    jobs: dict[int, int] = {}
+    """By the samples' numbers."""
+
+
 class Taken(msgspec.Struct, frozen=True):
     """What became of a file; `voided` are jobs that ended because this content took their file's place."""
 
@@ -53,12 +65,18 @@ class Taken(msgspec.Struct, frozen=True):
     voided: list[int]
 
 
-async def take(db: aiosqlite.Connection, found: Sequence[NewJob | Refusal | Noted], now: int) -> list[Taken]:
+async def take(
+    db: aiosqlite.Connection, found: Sequence[NewJob | Refusal | Noted | Collected], now: int
+) -> list[Taken]:
     """Register or refuse many files at once: fifty thousand transactions of their own would take minutes."""
     taken = []
     for file in found:
         if isinstance(file, NewJob):
             taken.append(Taken(*await register(db, file, now)))
+        elif isinstance(file, Collected):
+            asked = [(sample, file.jobs.get(sample.number)) for sample in file.samples]
+            await collections.keep(db, file.base, file.pipeline, asked)
+            taken.append(Taken(None, []))
         elif isinstance(file, Noted):
             voided = await supersede(db, file.file.path, now, keep=file.file.identity)
             await _file(db, file.file, file.origin, now)

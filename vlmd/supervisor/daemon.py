@@ -87,7 +87,7 @@ class Daemon:
             parts.reloading,
             parts.book,
         )
-        running = (*serving, parts.inbox, parts.planner, parts.mergers, parts.fleet.checkpoints)
+        running = (*serving, parts.inbox, parts.planner, parts.mergers, parts.collector, parts.fleet.checkpoints)
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(part.run()) for part in running]
@@ -158,7 +158,8 @@ async def _recover(parts: Parts) -> None:
 async def _all_done(parts: Parts) -> bool:
     inbox = parts.inbox
     looked = inbox.looks > 0 and not inbox.settling
-    return looked and await parts.store.write(windows.all_ended) and await parts.hooks.settled()
+    ended = looked and await parts.store.write(windows.all_ended)
+    return ended and await parts.collector.settled() and await parts.hooks.settled()
 
 
 async def _why_nothing_moves(parts: Parts) -> str | None:

@@ -11,6 +11,7 @@ from vlmd.core.errors import Failure, Problem
 from vlmd.core.messages import ModelSpec
 from vlmd.inbox import Inbox
 from vlmd.store import Store
+from vlmd.supervisor.collecting import Collector
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.devices.health import Health
 from vlmd.supervisor.devices.nvml import Nvml
@@ -36,6 +37,7 @@ class Parts:
     fleet: Fleet
     gpu_health: Health
     mergers: Mergers
+    collector: Collector
     inbox: Inbox
     metrics: Metrics
     hooks: Hooks
@@ -65,7 +67,7 @@ class Parts:
         """What keeps some part waiting just now."""
         waits = [self.store.problem] if self.store.problem else []
         unsound = self.verified.problems(self.models.values(), self.devices)
-        return [*waits, *self.planner.problems(), *self.mergers.problems(), *unsound]
+        return [*waits, *self.planner.problems(), *self.mergers.problems(), *self.collector.problems(), *unsound]
 
 
 def wire(
@@ -85,6 +87,7 @@ def wire(
         planner.wake()
         fleet.wake()
         mergers.wake()
+        collector.wake()
         hooks.wake()
 
     async def voided(jobs: list[int]) -> None:
@@ -98,6 +101,7 @@ def wire(
     fleet = Fleet(live.now, store, models, devices, nvml, worker_command, changed, metrics, verified, book.needs)
     gpu_health = Health(devices, nvml, fleet.park)
     mergers = Mergers(live, store, changed)
+    collector = Collector(live, store)
     hooks = Hooks(live.now, store, metrics)
     inbox = Inbox(live, store, changed, voided)
     keeper = Keeper(live, store)
@@ -112,6 +116,7 @@ def wire(
         fleet,
         gpu_health,
         mergers,
+        collector,
         inbox,
         metrics,
         hooks,

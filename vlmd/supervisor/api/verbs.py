@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 
+import msgspec
+
 from vlmd.clock import now_ms
 from vlmd.core import names
 from vlmd.core.errors import Code, Failure, UsageError
@@ -49,14 +51,17 @@ class Verbs:
         settings = self._parts.settings
         folder = os.fsencode(settings.paths.inbox / name)
         asked = await asyncio.to_thread(questions.ask, file, name, settings.pipelines[name], folder, "submit", limit)
-        taken: list[int] = []
+        taken: dict[int, int] = {}
         for start in range(0, len(asked.jobs), _AT_ONCE):
             part = asked.jobs[start : start + _AT_ONCE]
             outcomes = await self._store.write_now(files.take, part, now_ms())
-            taken += [one.job for one in outcomes if one.job is not None]
+            numbered = zip(part, outcomes, strict=True)
+            taken |= {new.sample: one.job for new, one in numbered if new.sample is not None and one.job is not None}
             await self._parts.voided([job for one in outcomes for job in one.voided])
+        collected = [msgspec.structs.replace(one, jobs=taken) for one in asked.collected]
+        await self._store.write_now(files.take, collected, now_ms())
         self._parts.changed()
-        return taken, None if asked.failure is None else asked.failure.reason
+        return list(taken.values()), None if asked.failure is None else asked.failure.reason
 
     async def _file(self, path: str, pipeline: str | None) -> tuple[str, FileRef]:
         """The pipeline that counts, and the file. Raises `UsageError`, `MediaError`."""
