@@ -18,6 +18,7 @@ from vlmd.core import names
 from vlmd.core.errors import REMEDY, Code, UsageError, VlmdError
 from vlmd.core.inputs import Inputs
 from vlmd.core.video import FileRef
+from vlmd.inbox.questions import lacking
 from vlmd.media.opening import identify
 from vlmd.store import Store, files, reader
 from vlmd.supervisor.daemon import Daemon
@@ -44,6 +45,8 @@ def run(
     if pipeline not in settings.pipelines:
         raise UsageError(f"there is no pipeline {pipeline!r}; there is {', '.join(sorted(settings.pipelines))}")
     inputs = inputs_of(question, choices, timestamps)
+    if problem := lacking(inputs or Inputs(), settings.pipelines[pipeline]):
+        raise UsageError(f"pipeline {pipeline} asks of each video what it brings, and {problem}; say it with the video")
     with tempfile.TemporaryDirectory(prefix="vlmd-") as folder:
         own = _within(settings, Path(folder))
         new = _job(Path(video).absolute(), pipeline, inputs)

@@ -15,6 +15,7 @@ import msgspec
 from vlmd.config import PipelineSettings
 from vlmd.core import names
 from vlmd.core.errors import Code, Failure, MediaError
+from vlmd.core.inputs import Inputs
 from vlmd.core.tasks import prompts
 from vlmd.core.video import FileRef
 from vlmd.manifests import MAX_BYTES, SUFFIXES, Manifest, Sample, read_manifest
@@ -63,27 +64,27 @@ def ask(
     places = [here, folder, *([] if settings.videos is None else [os.fsencode(settings.videos)])]
     search = _Search(places)
     jobs, missing, problems = [], [], list(manifest.problems)
-    lacking: dict[int, str] = {}
+    without: dict[int, str] = {}
     for number, sample in enumerate(manifest.samples, 1):
-        if problem := _lacking(sample, settings):
+        if problem := lacking(sample.inputs, settings):
             problems.append(f"sample {number}: {problem}")
-            lacking[number] = problem
+            without[number] = problem
         elif own is not None and not sample.video:
             jobs.append(_job(file, FileRef(here, own, identify(here, own)), pipeline, sample, number, manifest, origin))
         elif (found := search.find(sample.video)) is None:
             missing.append(sample.video or f"sample {number} without a video")
-            lacking[number] = "its video is missing"
+            without[number] = "its video is missing"
         else:
             jobs.append(_job(file, found, pipeline, sample, number, manifest, origin))
-    collected = [] if own is not None else [_collected(file, pipeline, manifest, lacking)]
+    collected = [] if own is not None else [_collected(file, pipeline, manifest, without)]
     return Asked(jobs, _failure(problems, missing, len(manifest.samples)), collected)
 
 
-def _collected(file: FileRef, pipeline: str, manifest: Manifest, lacking: Mapping[int, str]) -> files.Collected:
+def _collected(file: FileRef, pipeline: str, manifest: Manifest, without: Mapping[int, str]) -> files.Collected:
     stem = os.path.splitext(os.path.basename(file.path))[0]
     samples = [
         collections.Sampled(
-            number=number, name=sample.inputs.id or str(number), video=sample.video, reason=lacking.get(number)
+            number=number, name=sample.inputs.id or str(number), video=sample.video, reason=without.get(number)
         )
         for number, sample in enumerate(manifest.samples, 1)
     ]
@@ -97,9 +98,8 @@ def _content(file: FileRef) -> bytes:
         return opened.read(MAX_BYTES)
 
 
-def _lacking(sample: Sample, pipeline: PipelineSettings) -> str | None:
-    """What the pipeline needs and the sample does not bring."""
-    inputs = sample.inputs
+def lacking(inputs: Inputs, pipeline: PipelineSettings) -> str | None:
+    """What a pipeline needs and a video does not bring; None where it has everything."""
     if inputs.prompt and (unknown := prompts.unknown_variables(inputs.prompt, pipeline.known_variables)):
         return f"nothing can be filled in for {', '.join(f'{{{name}}}' for name in unknown)} of its prompt"
     if pipeline.task == "choice" and not (inputs.choices or pipeline.choices):

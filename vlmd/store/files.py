@@ -126,7 +126,11 @@ async def supersede(db: aiosqlite.Connection, path: bytes, now: int, keep: FileI
         if row["state"] == "registered" and keep is not None and _identity(row) == keep:
             continue
         await change(db, "UPDATE files SET state = 'superseded', changed_at = ? WHERE id = ?", (now, row["id"]))
-        jobs = await every(db, f"SELECT id FROM jobs WHERE file_id = ? AND state IN ({_ACTIVE})", (row["id"],))
+        jobs = await every(
+            db,
+            f"SELECT id FROM jobs WHERE file_id = ? AND state IN ({_ACTIVE}) ORDER BY state = 'waiting' DESC",
+            (row["id"],),
+        )
         voided += [job["id"] for job in jobs]
     for job_id in voided:
         await end(db, job_id, "cancelled", Failure(Code.FILE_CHANGED, "the file changed before its job was done"), now)
@@ -177,8 +181,12 @@ async def drop_refusals(db: aiosqlite.Connection, present: Collection[bytes], ro
 async def end(db: aiosqlite.Connection, job_id: int, state: str, failure: Failure, now: int) -> None:
     """End a job without a result: its leased windows go back, so that late answers find no lease, and twins wake.
 
-    Jobs that wait for its result have failed with it.
+    Jobs that wait for its result have failed with it. A job that has ended by now, with one it needed, say, stays as
+    it is.
     """
+    job = await one(db, f"SELECT * FROM jobs WHERE id = ? AND state IN ({_ACTIVE})", (job_id,))
+    if job is None:
+        return
     await return_leases(db, job_id, now)
     await change(
         db,
@@ -186,8 +194,6 @@ async def end(db: aiosqlite.Connection, job_id: int, state: str, failure: Failur
         (state, failure.code, failure.reason, now, now, job_id),
     )
     await wake_twins(db, job_id, now)
-    job = await one(db, "SELECT * FROM jobs WHERE id = ?", (job_id,))
-    assert job is not None
     for dependent in await needs.dependents(db, job_id):
         await end(db, dependent, "failed", needs.failure_of_need(job, state, failure.reason), now)
 

@@ -47,7 +47,7 @@ class Composer:
         """Whether an unfinished job would ask something else if it were planned now."""
         if job.recipe is None:
             return job.state == "waiting"  # for what it needs: it looks again whether that is what is configured
-        needed = await self._store.write(needs.of_job, job.id)
+        needed = await self._store.write(needs.of_job, job.id) if pipeline.needs else []
         if {one.pipeline for one in needed} != set(pipeline.needs):
             return True
         results = {one.pipeline: one.outcome for one in needed if one.outcome is not None}

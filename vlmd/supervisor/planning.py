@@ -105,7 +105,8 @@ class Planner:
                 await self._store.write(jobs.fail, job.id, Failure(Code.UNKNOWN_PIPELINE, reason), now_ms())
                 changed.append(job.id)
             elif job.state in _PLANNED and await self._composer.asks_otherwise(job, pipeline):
-                logger.info("what is asked of it has changed; planned again", extra=about(job=job.id))
+                if job.recipe is not None:
+                    logger.info("what is asked of it has changed; planned again", extra=about(job=job.id))
                 await self._store.write(jobs.replan, job.id, now_ms())
                 changed.append(job.id)
         return changed

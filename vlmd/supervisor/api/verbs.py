@@ -33,8 +33,8 @@ class Verbs:
         """Register a file where it lies; the same file, pipeline and inputs keep an unfinished job they have."""
         name, file = await self._file(path, pipeline)
         base = f"{name}/{names.result_base(os.path.basename(file.path))}"
-        if inputs is None and self._parts.settings.pipelines[name].asks_each_video:
-            raise UsageError(f"pipeline {name} asks of each video what it brings: give a question, or a manifest")
+        if problem := questions.lacking(inputs or Inputs(), self._parts.settings.pipelines[name]):
+            raise UsageError(f"pipeline {name} asks of each video what it brings, and {problem}; say it with the video")
         new = files.NewJob(
             file=file, origin="submit", pipeline=name, name=names.shown(file.path), base=base, inputs=inputs
         )
