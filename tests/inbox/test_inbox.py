@@ -86,7 +86,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 async def until(happened: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not happened():
             await asyncio.sleep(0.02)
 
@@ -156,7 +156,7 @@ async def test_a_file_that_grows_is_taken_as_it_is_when_it_has_stopped(folder: F
                 file.write(b"more")
             assert folder.jobs() == {}
         await until(folder.jobs)
-        assert not inbox.settling
+        await until(lambda: not inbox.settling)
     assert folder.rows("SELECT size FROM files") == [(5 + 12 * 4,)]
 
 
