@@ -43,6 +43,7 @@ def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def nothing_left_behind(video: Path, long_video: Path) -> Iterator[None]:
     """Every test here ends with the descriptors and the children it began with."""
+    gc.collect()  # what other tests left is not these tests'
     before = os.listdir("/proc/self/fd"), children()
     yield
     gc.collect()  # a raised error holds the frames it passed through, and so the memory of pictures

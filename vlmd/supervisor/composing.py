@@ -43,6 +43,18 @@ class Composer:
         results = await self._results(job, pipeline)
         return None if results is None else self._asked(pipeline, job.inputs, results)
 
+    async def still_holds(self, job: jobs.IndexingJob, asked: Asked) -> bool:
+        """Whether a job was planned by what is found by now: a need may have been done anew while its video was read.
+
+        While a need is under way nothing is to be said; its end brings the job back.
+        """
+        pipeline = self._live.now.pipelines.get(job.pipeline)
+        if pipeline is None or not pipeline.needs:
+            return True
+        needed = await self._store.write(needs.of_job, job.id)
+        results = {one.pipeline: one.outcome for one in needed if one.outcome is not None}
+        return len(results) < len(needed) or self._asked(pipeline, job.inputs, results) == asked
+
     async def asks_otherwise(self, job: jobs.UnfinishedJob, pipeline: PipelineSettings) -> bool:
         """Whether an unfinished job would ask something else if it were planned now."""
         if job.recipe is None:

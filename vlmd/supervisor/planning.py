@@ -150,6 +150,8 @@ class Planner:
         if state is not None:
             seconds = index.facts.duration_ms / 1000
             logger.debug("%.1f s, %d windows, %s", seconds, len(windows), state, extra=about(job=job.id))
+        if not await self._composer.still_holds(job, asked):
+            await self._store.write(jobs.replan, job.id, now_ms())
         if settings is not self._settings:  # a reload came by while the video was read
             await self.adopt()
 
