@@ -4,7 +4,7 @@ import math
 import random
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vlmd.core.calibration import Calibration, FittedOn, Scaling, apply, read_calibration, sigmoid
@@ -56,6 +56,8 @@ def test_bins_hold_every_example_once(held):
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30), st.integers(0, 20))
+@example([(0.0, False), (5e-324, True)], 0)
+@example([(0.5, False), (0.5000000000000001, True)], 0)
 def test_no_threshold_has_a_better_f1(scored, missed):
     true = sum(right for _, right in scored) + missed
     threshold = best_threshold(scored, true)

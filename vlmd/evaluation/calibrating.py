@@ -84,8 +84,14 @@ def best_threshold(scored: Sequence[tuple[float, bool]], true: int) -> float:
         below = ordered[count][0] if count < len(ordered) else None
         f1 = 2 * matched / (count + true)
         if below != score and f1 >= best:
-            best, threshold = f1, 0.0 if below is None else (score + below) / 2
+            best, threshold = f1, 0.0 if below is None else _between(below, score)
     return threshold
+
+
+def _between(below: float, score: float) -> float:
+    """Half way, so that neither is at the edge; the higher itself, where no number lies between."""
+    middle = (below + score) / 2
+    return middle if middle > below else score
 
 
 def _bin(at: int, held: list[Example]) -> Bin:
