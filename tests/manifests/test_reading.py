@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vlmd.core.inputs import Inputs
-from vlmd.manifests import Manifest, Sample, read_manifest
+from vlmd.manifests import Manifest, Refused, Sample, read_manifest
 
 VIDEOS = os.environ.get("VLMD_TEST_VIDEOS")
 JSON = st.recursive(
@@ -46,14 +46,14 @@ def read(document: Any, suffix: str = ".json") -> Manifest:
 ])  # fmt: skip
 def test_the_shapes_of_data_sets(row: dict[str, Any], sample: Sample) -> None:
     for document in ([row], {"data": [row]}):
-        assert read(document) == Manifest([sample], [])
-    assert read(json.dumps(row) + "\n\n", ".jsonl") == Manifest([sample], [])
+        assert read(document) == Manifest({1: sample})
+    assert read(json.dumps(row) + "\n\n", ".jsonl") == Manifest({1: sample})
 
 
 def test_next_qa() -> None:
     text = "video,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4\n4,9,8,7,why,2,6,CH,p,q,r,s,t\n"
     inputs = Inputs(id="4_6", question="why", choices=("p", "q", "r", "s", "t"), truth="C")
-    assert read(text, ".csv") == Manifest([Sample("4", inputs)], [])
+    assert read(text, ".csv") == Manifest({1: Sample("4", inputs)})
 
 
 @pytest.mark.skipif(VIDEOS is None, reason="VLMD_TEST_VIDEOS is not set")
@@ -62,22 +62,39 @@ def test_real_files() -> None:
     for name, suffix in (("nextqa_val.csv", ".csv"), ("egoschema_questions_preview.json", ".json"),
                          ("mllm_video_demo.json", ".json")):  # fmt: skip
         found = read_manifest((folder / name).read_bytes(), suffix)
-        assert len(found.samples) > 2 and found.problems == [], (name, found.problems[:3])
+        assert len(found.samples) > 2 and not found.refused and found.problem is None, (name, found.refused)
 
 
 @pytest.mark.parametrize(("row", "told"), [
-    ({"colour": 1}, "sample 1: it is of no known shape; it has colour"),
-    (7, "sample 1: it is no object"),
-    ({"video": 1.5}, "sample 1: its video is no text"),
-    ({"video": "a", "choices": ["x"]}, "sample 1: its choices are not 2 to 26 texts"),
-    ({"video": "a", "choices": ["x", ""]}, "sample 1: its choices are not 2 to 26 texts"),
-    ({"video": "a", "timestamps": [-1]}, "sample 1: its moments are no seconds of a video"),
-    ({"video": "a", "timestamps": ["1"]}, "sample 1: its moments are no numbers of seconds"),
-    ({"video": "a", "question": "x" * 9000}, "sample 1: its question is longer than 8000 characters"),
+    ({"colour": 1}, "it is of no known shape; it has colour"),
+    (7, "it is no object"),
+    ({"video": 1.5}, "its video is no text"),
+    ({"video": "a", "choices": ["x"]}, "its choices are not 2 to 26 texts"),
+    ({"video": "a", "choices": ["x", ""]}, "its choices are not 2 to 26 texts"),
+    ({"video": "a", "timestamps": [-1]}, "its moments are no seconds of a video"),
+    ({"video": "a", "timestamps": ["1"]}, "its moments are no numbers of seconds"),
+    ({"video": "a", "question": "x" * 9000}, "its question is longer than 8000 characters"),
 ])  # fmt: skip
 def test_a_wrong_sample_is_named_and_the_others_count(row: object, told: str) -> None:
-    fine = {"video": "b", "id": "b"}
-    assert read([row, fine]) == Manifest([Sample("b", Inputs(id="b"))], [told])
+    fine, video = {"video": "b", "id": "b"}, row.get("video") if isinstance(row, dict) else None
+    refused = Refused(None, video if isinstance(video, str) else "", told)
+    assert read([row, fine]) == Manifest({2: Sample("b", Inputs(id="b"))}, {1: refused})
+
+
+@pytest.mark.parametrize(("row", "name", "video"), [
+    ({"id": "t6", "question": "?", "choices": ["A. one"], "video_path": "c/1.mp4"}, "t6", "c/1.mp4"),
+    ({"q_uid": "0a", "option 0": "this"}, "0a", "0a"),
+    ({"video": "4", "qid": "6", "question": "?", "a0": "x", "a1": None}, "4_6", "4"),
+])  # fmt: skip
+def test_a_wrong_sample_keeps_its_name(row: dict[str, Any], name: str, video: str) -> None:
+    refused = read([row]).refused[1]
+    assert (refused.name, refused.video) == (name, video)
+
+
+def test_a_line_that_was_cut_is_wrong_by_itself() -> None:
+    found = read('{"video": "a"}\n{"video": "b"}\n{"vid', ".jsonl")
+    assert [one.video for one in found.samples.values()] == ["a", "b"]
+    assert found.refused[3].reason.startswith("it does not parse as JSON: ")
 
 
 @pytest.mark.parametrize(("text", "told"), [
@@ -86,15 +103,16 @@ def test_a_wrong_sample_is_named_and_the_others_count(row: object, told: str) ->
 ])  # fmt: skip
 def test_what_is_no_manifest_is_told(text: str, told: str) -> None:
     found = read(text)
-    assert found.samples == [] and found.problems[0].startswith(told)
-    assert read_manifest(b"\xff\xfe", ".json") == Manifest([], ["it is not UTF-8"])
+    assert not found.samples and str(found.problem).startswith(told)
+    assert read_manifest(b"\xff\xfe", ".json") == Manifest(problem="it is not UTF-8")
 
 
 def test_the_first_samples_and_no_name_twice() -> None:
     rows = [{"video": f"{at}", "id": str(at % 3)} for at in range(5)]
     found = read(rows)
-    assert [one.video for one in found.samples] == ["0", "1", "2"]
-    assert found.problems == ["sample 4: there was a sample 0 before", "sample 5: there was a sample 1 before"]
+    assert [one.video for one in found.samples.values()] == ["0", "1", "2"]
+    assert {number: one.reason for number, one in found.refused.items()} == {
+        4: "there was a sample 0 before", 5: "there was a sample 1 before"}  # fmt: skip
     assert len(read_manifest(json.dumps(rows).encode(), ".json", 2).samples) == 2
 
 
@@ -102,7 +120,8 @@ def test_the_first_samples_and_no_name_twice() -> None:
 @given(st.lists(st.dictionaries(st.sampled_from(KEYS), JSON), max_size=5))
 def test_every_row_is_a_sample_or_a_sentence(rows: list[dict[str, Any]]) -> None:
     found = read(json.dumps(rows, allow_nan=False, default=str) if _finite(rows) else "[]")
-    assert len(found.samples) + len(found.problems) == (len(rows) or 1 if _finite(rows) else 1)
+    assert sorted({**found.samples, **found.refused}) == list(range(1, len(rows) + 1 if _finite(rows) else 1))
+    assert (found.problem is None) == bool(_finite(rows) and rows)
 
 
 def _finite(rows: Any) -> bool:
@@ -116,4 +135,4 @@ def _finite(rows: Any) -> bool:
 @given(st.binary(max_size=200), st.sampled_from([".json", ".jsonl", ".csv"]))
 def test_no_bytes_raise(data: bytes, suffix: str) -> None:
     found = read_manifest(data, suffix)
-    assert found.samples or found.problems
+    assert found.samples or found.refused or found.problem

@@ -102,9 +102,10 @@ def test_a_manifest_asks_of_videos_wherever_they_lie_and_names_what_is_missing(b
     assert "And now?\nA. red\nB. green\nC. blue\n" in second["recipe"]["prompt"]
     assert [line.split(",") for line in (box / "results/road/test.csv").read_text().split()] == [
         ["id", "answer"], ["t1", first["choice"]["answer"]], ["t2", second["choice"]["answer"]],
-        ["t3", result(box, "road/test/t3")["choice"]["answer"]], ["t4", ""], ["t5", ""]]  # fmt: skip
+        ["t3", result(box, "road/test/t3")["choice"]["answer"]], ["t4", ""], ["t5", ""], ["t6", ""]]  # fmt: skip
     listed = result(box, "road/test")["samples"]
     assert [(one["state"], one["result"]) for one in listed[2:4]] == [("done", "road/test/t3.json"), ("missing", None)]
+    assert (listed[5]["id"], listed[5]["reason"]) == ("t6", "its choices are not 2 to 26 texts")
     assert run(box).returncode == 1 and len(rows(box, "SELECT 1 FROM jobs")) == 3, "nothing was asked twice"
 
 

@@ -75,7 +75,7 @@ class InboxSettings(Section):
     settle_seconds: Seconds = 5.0
     rescan_seconds: Seconds = 30.0
     max_bytes: Annotated[int, Field(ge=1, le=1 << 50)] = 256 << 30
-    ignore: Globs = (".*", "*.part", "*.tmp", "*.crdownload", "*~")
+    ignore: Globs = (".*", "*.part", "*.tmp", "*.crdownload", "*~", "Labels*.json", "*.npy", "*.ini")
     default_pipeline: str | None = None
 
 

@@ -22,7 +22,7 @@ from vlmd.inbox.settle import Settling
 from vlmd.inbox.watch import Watch
 from vlmd.log import about
 from vlmd.media.opening import identify
-from vlmd.store import Store, files
+from vlmd.store import Store, collections, files
 
 logger = logging.getLogger("vlmd.inbox")
 
@@ -144,6 +144,7 @@ class Inbox:
     async def _take(self, settled: Sequence[Seen]) -> None:
         """Register or refuse settled files."""
         found = await asyncio.to_thread(lambda: [(entry, file) for entry in settled for file in self._inspect(entry)])
+        found = await self._apart(found)
         asked = [(entry, file) for entry, file in found if isinstance(file, files.NewJob)]
         others = [(entry, file) for entry, file in found if not isinstance(file, files.NewJob)]
         jobs: dict[tuple[bytes, int], int] = {}
@@ -151,6 +152,17 @@ class Inbox:
             jobs |= await self._register(asked[start : start + _AT_ONCE])
         for start in range(0, len(others), _AT_ONCE):
             await self._register([(entry, _with_jobs(entry, file, jobs)) for entry, file in others[start:][:_AT_ONCE]])
+
+    async def _apart(self, found: list[tuple[Seen, Found]]) -> list[tuple[Seen, Found]]:
+        """A manifest whose results would lie where those of another do is refused, with all its samples."""
+        refused: dict[bytes, tuple[Seen, Found]] = {}
+        for entry, file in found:
+            if isinstance(file, files.Collected):
+                other = await self._store.write(collections.other, file.source, file.base)
+                if other is not None:
+                    ref, why = FileRef(self._root, entry.path, entry.identity), questions.clash(file.base, other)
+                    refused[entry.path] = entry, files.Refusal(file=ref, origin="inbox", failure=why)
+        return [pair for pair in found if pair[0].path not in refused] + list(refused.values())
 
     async def _register(self, found: Sequence[tuple[Seen, Found]]) -> dict[tuple[bytes, int], int]:
         """In one transaction. What a file of questions asks comes before the file itself counts as taken.
@@ -203,7 +215,7 @@ class Inbox:
             folder = os.path.join(self._root, os.fsencode(pipeline))
             asked = questions.ask(file, pipeline, settings, folder, "inbox")
             failed = asked.failure and files.Refusal(file=file, origin="inbox", failure=asked.failure)
-            return [*asked.jobs, *asked.collected, failed or noted]
+            return [*asked.jobs, *([asked.collected] if asked.collected else []), failed or noted]
         if settings.asks_each_video or any(os.path.lexists(path) for path in questions.sidecars(file.path)):
             return [noted]
         name = names.shown(os.path.relpath(file.path, self._root))

@@ -18,7 +18,7 @@ from vlmd.core.errors import Code, Failure, MediaError
 from vlmd.core.inputs import Inputs
 from vlmd.core.tasks import prompts
 from vlmd.core.video import FileRef
-from vlmd.manifests import MAX_BYTES, SUFFIXES, Manifest, Sample, read_manifest
+from vlmd.manifests import MAX_BYTES, SUFFIXES, Manifest, Refused, Sample, read_manifest
 from vlmd.media.opening import identify, open_video
 from vlmd.store import collections, files
 
@@ -35,8 +35,8 @@ class Asked(msgspec.Struct, frozen=True):
     jobs: list[files.NewJob]
     failure: Failure | None
     """What is wrong with some of it, or all."""
-    collected: list[files.Collected]
-    """The samples of a manifest; none of a sidecar."""
+    collected: files.Collected | None
+    """The samples of a manifest; nothing of a sidecar."""
 
 
 def is_questions(path: bytes) -> bool:
@@ -59,36 +59,73 @@ def ask(
     """The jobs of a file of questions, for a pipeline whose inbox folder is `folder`. Raises `MediaError`."""
     manifest = read_manifest(_content(file), os.path.splitext(os.fsdecode(file.path))[1].lower(), limit)
     here = os.path.dirname(file.path)
-    siblings = [os.path.join(here, name) for name in _listed(here) if not is_questions(name)]
-    own = beside(file.path, siblings)
-    places = [here, folder, *([] if settings.videos is None else [os.fsencode(settings.videos)])]
-    search = _Search(places)
-    jobs, missing, problems = [], [], list(manifest.problems)
-    without: dict[int, str] = {}
-    for number, sample in enumerate(manifest.samples, 1):
+    siblings = _listed(here)
+    own = beside(file.path, [os.path.join(here, name) for name in siblings if not is_questions(name)])
+    source = _Source(file, pipeline, origin, folder if origin == "inbox" else here, siblings)
+    search = _Search([here, folder, *([] if settings.videos is None else [os.fsencode(settings.videos)])])
+    jobs, missing = [], []
+    without = {number: row.reason for number, row in manifest.refused.items()}
+    for number, sample in manifest.samples.items():
         if problem := lacking(sample.inputs, settings):
-            problems.append(f"sample {number}: {problem}")
             without[number] = problem
         elif own is not None and not sample.video:
-            jobs.append(_job(file, FileRef(here, own, identify(here, own)), pipeline, sample, number, manifest, origin))
+            jobs.append(source.job(FileRef(here, own, identify(here, own)), manifest, number))
         elif (found := search.find(sample.video)) is None:
-            missing.append(sample.video or f"sample {number} without a video")
-            without[number] = "its video is missing"
+            missing.append(number)
         else:
-            jobs.append(_job(file, found, pipeline, sample, number, manifest, origin))
-    collected = [] if own is not None else [_collected(file, pipeline, manifest, without)]
-    return Asked(jobs, _failure(problems, missing, len(manifest.samples)), collected)
+            jobs.append(source.job(found, manifest, number))
+    failure = _failure(manifest, without, missing)
+    without |= dict.fromkeys(missing, "its video is missing")
+    return Asked(jobs, failure, None if own or manifest.problem else source.collected(manifest, without))
 
 
-def _collected(file: FileRef, pipeline: str, manifest: Manifest, without: Mapping[int, str]) -> files.Collected:
-    stem = os.path.splitext(os.path.basename(file.path))[0]
-    samples = [
-        collections.Sampled(
-            number=number, name=sample.inputs.id or str(number), video=sample.video, reason=without.get(number)
+class _Source:
+    """A file of questions, and where what comes of it is to lie."""
+
+    def __init__(self, file: FileRef, pipeline: str, origin: str, root: bytes, siblings: Sequence[bytes]) -> None:
+        stem, _ = os.path.splitext(file.path)
+        called = [os.path.splitext(name)[0] for name in siblings if is_questions(name)]
+        self._file = file
+        self._pipeline = pipeline
+        self._origin = origin
+        plain = called.count(os.path.basename(stem)) < 2
+        self._stem = os.path.relpath(stem if plain else file.path, root)
+
+    def job(self, video: FileRef, manifest: Manifest, number: int) -> files.NewJob:
+        sample, told = manifest.samples[number], names.shown(os.path.basename(video.path))
+        alone = len(manifest.samples) == 1 and not sample.video
+        beside_video = os.path.join(os.path.dirname(self._stem), os.path.basename(video.path))
+        name = beside_video if alone else self._stem + b"/" + os.fsencode(manifest.name(number))
+        return files.NewJob(
+            file=video,
+            origin=self._origin,
+            pipeline=self._pipeline,
+            name=told if sample.inputs.id is None else f"{told} ({names.shown(sample.inputs.id)})",
+            base=f"{self._pipeline}/{names.result_base(name)}",
+            inputs=sample.inputs,
+            once=True,
+            sample=number,
         )
-        for number, sample in enumerate(manifest.samples, 1)
-    ]
-    return files.Collected(base=f"{pipeline}/{names.result_base(stem)}", pipeline=pipeline, samples=samples)
+
+    def collected(self, manifest: Manifest, without: Mapping[int, str]) -> files.Collected:
+        rows: dict[int, Sample | Refused] = {**manifest.samples, **manifest.refused}
+        return files.Collected(
+            source=self._file.path,
+            base=f"{self._pipeline}/{names.result_base(self._stem)}",
+            pipeline=self._pipeline,
+            samples=[
+                collections.Sampled(
+                    number=number, name=manifest.name(number), video=rows[number].video, reason=without.get(number)
+                )
+                for number in sorted(rows)
+            ],
+        )
+
+
+def clash(base: str, other: bytes) -> Failure:
+    """Why a manifest is not taken whose results would lie under `base`, where those of `other` do."""
+    told = f"its results would lie in {base}, where those of {names.shown(other)} do: it needs another name"
+    return Failure(Code.BAD_QUESTIONS, told)
 
 
 def _content(file: FileRef) -> bytes:
@@ -108,33 +145,17 @@ def lacking(inputs: Inputs, pipeline: PipelineSettings) -> str | None:
     return "it has no question" if asks and not (inputs.question or pipeline.question) else None
 
 
-def _job(
-    file: FileRef, video: FileRef, pipeline: str, sample: Sample, number: int, manifest: Manifest, origin: str
-) -> files.NewJob:
-    stem = os.path.splitext(os.path.basename(file.path))[0]
-    one = len(manifest.samples) == 1 and not sample.video
-    name = os.path.basename(video.path) if one else stem + b"/" + os.fsencode(sample.inputs.id or str(number))
-    told = names.shown(os.path.basename(video.path))
-    return files.NewJob(
-        file=video,
-        origin=origin,
-        pipeline=pipeline,
-        name=told if sample.inputs.id is None else f"{told} ({names.shown(sample.inputs.id)})",
-        base=f"{pipeline}/{names.result_base(name)}",
-        inputs=sample.inputs,
-        once=True,
-        sample=number,
-    )
-
-
-def _failure(problems: Sequence[str], missing: Sequence[str], samples: int) -> Failure | None:
-    told = list(problems[:_NAMED])
-    if len(problems) > _NAMED:
-        told.append(f"and {len(problems) - _NAMED} more samples are wrong")
+def _failure(manifest: Manifest, without: Mapping[int, str], missing: Sequence[int]) -> Failure | None:
+    """What is wrong with single samples, the first few one by one, and which videos are missing."""
+    told = [manifest.problem] if manifest.problem else []
+    told += [f"sample {number}: {reason}" for number, reason in sorted(without.items())[:_NAMED]]
+    if len(without) > _NAMED:
+        told.append(f"and {len(without) - _NAMED} more samples are wrong")
     if missing:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-        listed = ", ".join(names.shown(name) for name in missing[:_NAMED])
-        told.append(f"{len(missing)} of {samples} videos are missing: {listed}{more}")
+        called = [manifest.samples[number].video or f"sample {number} without a video" for number in missing[:_NAMED]]
+        listed = ", ".join(map(names.shown, called))
+        told.append(f"{len(missing)} of {len(manifest.samples)} videos are missing: {listed}{more}")
     return Failure(Code.BAD_QUESTIONS, "; ".join(told)) if told else None
 
 

@@ -9,17 +9,33 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from vlmd.manifests.shapes import BadSample, Sample, sample_of
+from vlmd.core.names import shown
+from vlmd.manifests.shapes import BadSample, Sample, called, sample_of
 
 SUFFIXES = (".json", ".jsonl", ".csv")
 MAX_BYTES = 64 << 20
 MAX_SAMPLES = 50_000
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """A row that is no sample: how it calls itself and its video, as far as it does, and why."""
+
+    name: str | None
+    video: str
+    reason: str
+
+
 class Manifest(msgspec.Struct, frozen=True):
-    samples: list[Sample]
-    problems: list[str]
-    """What is wrong with it as a whole, or with single rows; the others count."""
+    """Samples, and rows that are none, by their numbers from 1; `problem` says why it has neither."""
+
+    samples: dict[int, Sample] = {}
+    refused: dict[int, Refused] = {}
+    problem: str | None = None
+
+    def name(self, number: int) -> str:
+        """What a row is called: by its id, or its number."""
+        one = self.samples.get(number)
+        return (self.refused[number].name if one is None else one.inputs.id) or str(number)
 
 
 def read_manifest(data: bytes, suffix: str, limit: int | None = None) -> Manifest:
@@ -27,28 +43,29 @@ def read_manifest(data: bytes, suffix: str, limit: int | None = None) -> Manifes
     try:
         rows = _rows(data.decode("utf-8-sig"), suffix)
     except UnicodeDecodeError:
-        return Manifest([], ["it is not UTF-8"])
+        return Manifest(problem="it is not UTF-8")
     except (ValueError, RecursionError, csv.Error) as error:
-        return Manifest([], [f"it does not parse as {suffix[1:].upper()}: {error}"[:300]])
+        return Manifest(problem=f"it does not parse as {suffix[1:].upper()}: {error}"[:300])
     if len(rows) > MAX_SAMPLES:
-        return Manifest([], [f"it has {len(rows)} samples; at most {MAX_SAMPLES} are taken"])
+        return Manifest(problem=f"it has {len(rows)} samples; at most {MAX_SAMPLES} are taken")
     if not rows:
-        return Manifest([], ["it holds no sample"])
-    samples, problems, ids = [], [], set()
+        return Manifest(problem="it holds no sample")
+    made, names = Manifest({}, {}), set()
     for number, row in enumerate(rows[:limit], 1):
         try:
             sample = _checked(row)
-            if sample.inputs.id in ids:
-                raise BadSample(f"there was a sample {sample.inputs.id} before")
+            if (name := sample.inputs.id or str(number)) in names:
+                raise BadSample(f"there was a sample {shown(name)} before")
+            made.samples[number] = sample
         except BadSample as error:
-            problems.append(f"sample {number}: {error}")
-        else:
-            ids.add(sample.inputs.id or number)
-            samples.append(sample)
-    return Manifest(samples, problems)
+            made.refused[number] = Refused(*called(row), str(error))
+        names.add(made.name(number))
+    return made
 
 
 def _checked(row: object) -> Sample:
+    if isinstance(row, BadSample):
+        raise row
     if not isinstance(row, dict):
         raise BadSample("it is no object")
     return sample_of(row)
@@ -58,12 +75,20 @@ def _rows(text: str, suffix: str) -> list[Any]:
     if suffix == ".csv":
         return list(csv.DictReader(io.StringIO(text, newline="")))
     if suffix == ".jsonl":
-        return [_parsed(line) for line in text.splitlines() if line.strip()]
+        return [_line(line) for line in text.split("\n") if line.strip()]
     document = _parsed(text)
     if isinstance(document, dict):
         inner = document.get("data")
         return inner if isinstance(inner, list) else [document]
     return document if isinstance(document, list) else []
+
+
+def _line(text: str) -> Any:
+    """A row that does not parse is wrong by itself: the last one of a file that was cut, say."""
+    try:
+        return _parsed(text)
+    except (ValueError, RecursionError) as error:
+        return BadSample(f"it does not parse as JSON: {error}"[:300])
 
 
 def _parsed(text: str) -> Any:

@@ -52,6 +52,18 @@ def sample_of(row: Row) -> Sample:
     raise BadSample(f"it is of no known shape; it has {', '.join(sorted(map(str, row))[:8]) or 'nothing'}")
 
 
+def called(row: object) -> tuple[str | None, str]:
+    """How a row that is no sample calls itself and its video, as far as it does."""
+    if not isinstance(row, dict):
+        return None, ""
+    video = next((one for one in map(row.get, ("video", "video_path", "q_uid")) if isinstance(one, str)), "")
+    name = row.get("id", row.get("q_uid"))
+    if name is None and "qid" in row:
+        name = f"{video}_{row['qid']}"
+    known = isinstance(name, str | int) and not isinstance(name, bool) and len(str(name)) <= MOST_TEXT
+    return (clean_text(str(name))[0] or None) if known else None, video[:MOST_TEXT]
+
+
 def _own(row: Row) -> Sample:
     moments = row.get("timestamps", ())
     inputs = Inputs(

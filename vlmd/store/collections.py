@@ -31,15 +31,27 @@ class Due(msgspec.Struct, frozen=True):
     version: int
 
 
+async def other(db: aiosqlite.Connection, source: bytes, base: str) -> bytes | None:
+    """The path of another manifest whose results lie under `base`."""
+    row = await one(db, "SELECT source FROM collections WHERE base = ? AND source <> ?", (base, source))
+    return None if row is None else row["source"]
+
+
 async def keep(
-    db: aiosqlite.Connection, base: str, pipeline: str, samples: Sequence[tuple[Sampled, int | None]]
+    db: aiosqlite.Connection,
+    source: bytes,
+    base: str,
+    pipeline: str,
+    samples: Sequence[tuple[Sampled, int | None]],
 ) -> None:
     """A manifest's samples, each with its job; they take the place of those that were kept under `base`."""
     row = await one(db, "SELECT id FROM collections WHERE base = ?", (base,))
     kept = (
         row["id"]
         if row
-        else await insert(db, "INSERT INTO collections (base, pipeline) VALUES (?, ?)", (base, pipeline))
+        else await insert(
+            db, "INSERT INTO collections (source, base, pipeline) VALUES (?, ?, ?)", (source, base, pipeline)
+        )
     )
     await change(db, "DELETE FROM samples WHERE collection_id = ?", (kept,))
     await db.executemany(
@@ -48,9 +60,9 @@ async def keep(
     )
     await change(
         db,
-        "UPDATE collections SET pipeline = ?, version = version + 1, active = (SELECT count(*) FROM samples"
+        "UPDATE collections SET source = ?, pipeline = ?, version = version + 1, active = (SELECT count(*) FROM samples"
         f" JOIN jobs ON jobs.id = job_id WHERE collection_id = collections.id AND state IN ({_ACTIVE})) WHERE id = ?",
-        (pipeline, kept),
+        (source, pipeline, kept),
     )
 
 

@@ -51,6 +51,8 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True):
 class Collected(msgspec.Struct, frozen=True, kw_only=True):
     """The samples of a manifest, once those of them that have jobs are registered."""
 
+    source: bytes
+    """The manifest's path."""
     base: str
     pipeline: str
     samples: list[collections.Sampled]
@@ -75,7 +77,7 @@ async def take(
             taken.append(Taken(*await register(db, file, now)))
         elif isinstance(file, Collected):
             asked = [(sample, file.jobs.get(sample.number)) for sample in file.samples]
-            await collections.keep(db, file.base, file.pipeline, asked)
+            await collections.keep(db, file.source, file.base, file.pipeline, asked)
             taken.append(Taken(None, []))
         elif isinstance(file, Noted):
             voided = await supersede(db, file.file.path, now, keep=file.file.identity)

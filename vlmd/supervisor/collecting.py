@@ -78,9 +78,16 @@ class Collector:
             raise OSError(away)
         document = {"schema": SCHEMA, "pipeline": due.pipeline, "samples": listed}
         if choices:
-            rows = [("id", "answer"), *((one["id"], one["answer"]) for one in listed)]
-            _publish(root, root / f"{due.base}.csv", lines(rows))
+            _publish(root, root / f"{due.base}.csv", lines([("id", "answer"), *_answers(listed)]))
         _publish(root, root / f"{due.base}.json", [as_text(document)])
+
+
+def _answers(listed: list[dict[str, Any]]) -> Iterable[tuple[str, str | None]]:
+    """One row for each id: a sample that took another's id is only listed, and told as wrong."""
+    answers: dict[str, str | None] = {}
+    for one in listed:
+        answers.setdefault(one["id"], one["answer"])
+    return answers.items()
 
 
 def _publish(root: Path, path: Path, pieces: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from vlmd.core.states import ENDED_JOBS
 from vlmd.core.video import FileRef
 from vlmd.inbox import questions
 from vlmd.media.opening import identify
-from vlmd.store import files, jobs
+from vlmd.store import collections, files, jobs
 from vlmd.supervisor.parts import Parts
 
 _AT_ONCE = 200
@@ -51,6 +51,10 @@ class Verbs:
         settings = self._parts.settings
         folder = os.fsencode(settings.paths.inbox / name)
         asked = await asyncio.to_thread(questions.ask, file, name, settings.pipelines[name], folder, "submit", limit)
+        if asked.collected:
+            other = await self._store.write_now(collections.other, file.path, asked.collected.base)
+            if other is not None:
+                raise UsageError(questions.clash(asked.collected.base, other).reason)
         taken: dict[int, int] = {}
         for start in range(0, len(asked.jobs), _AT_ONCE):
             part = asked.jobs[start : start + _AT_ONCE]
@@ -58,8 +62,9 @@ class Verbs:
             numbered = zip(part, outcomes, strict=True)
             taken |= {new.sample: one.job for new, one in numbered if new.sample is not None and one.job is not None}
             await self._parts.voided([job for one in outcomes for job in one.voided])
-        collected = [msgspec.structs.replace(one, jobs=taken) for one in asked.collected]
-        await self._store.write_now(files.take, collected, now_ms())
+        if asked.collected:
+            collected = msgspec.structs.replace(asked.collected, jobs=taken)
+            await self._store.write_now(files.take, [collected], now_ms())
         self._parts.changed()
         return list(taken.values()), None if asked.failure is None else asked.failure.reason
 

@@ -1,0 +1,45 @@
+"""Files of questions in the inbox: where their results are to lie, and what is no question at all."""
+
+from __future__ import annotations
+
+import json
+
+from tests.inbox.folder import Folder, looks, until
+
+ASKED = json.dumps([{"id": "t1", "video": "film.mp4"}, {"id": "t2", "video": "gone.mp4"}]).encode()
+
+
+async def test_manifests_of_one_name_have_results_of_their_own(folder: Folder) -> None:
+    folder.drop("soccer/film.mp4")
+    names = ("a/test.json", "b/test.json", "test.json", "test.csv")
+    for name in names:
+        folder.drop(f"soccer/{name}", b"video,id\nfilm.mp4,t1\n" if name.endswith("csv") else ASKED)
+    async with folder.open():
+        await until(lambda: len(folder.rows("SELECT 1 FROM collections")) == len(names))
+    bases = ("a/test", "b/test", "test.csv", "test.json")
+    assert [base for (base,) in folder.rows("SELECT base FROM collections ORDER BY base")] == [
+        f"soccer/{base}" for base in bases]  # fmt: skip
+    asked = [base for (base,) in folder.rows("SELECT base FROM jobs WHERE name = 'film.mp4 (t1)'")]
+    assert asked and set(asked) <= {f"soccer/{base}/t1" for base in bases}
+
+
+async def test_a_manifest_whose_results_would_lie_where_those_of_another_do_is_refused(folder: Folder) -> None:
+    async with folder.open() as inbox:
+        await looks(inbox)
+        folder.write("INSERT INTO collections (source, base, pipeline) VALUES (x'2f78', 'soccer/test', 'soccer')")
+        folder.drop("soccer/film.mp4")
+        folder.drop("soccer/test.json", ASKED)
+        await until(folder.refused)
+    ((reason,),) = folder.rows("SELECT reason FROM files WHERE state = 'refused'")
+    assert reason == "its results would lie in soccer/test, where those of /x do: it needs another name"
+    assert set(folder.jobs()) <= {"soccer/film.mp4"}
+
+
+async def test_what_lies_beside_the_halves_of_soccernet_is_neither_video_nor_question(folder: Folder) -> None:
+    game = "soccer/england_epl/2014-2015/2015-02-21 - 18-00 Chelsea 1 - 1 Burnley"
+    for name in ("1_720p.mkv", "2_720p.mkv", "Labels-v2.json", "Labels-cameras.json", "video.ini", "1_ResNET.npy"):
+        folder.drop(f"{game}/{name}")
+    async with folder.open() as inbox:
+        await until(lambda: len(folder.jobs()) == 2)
+        await looks(inbox)
+    assert folder.refused() == {}
