@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from tests.process.test_command_line import refused, said, vlmd
 from tests.supervisor.test_calibrations import LEAGUE
 from tools.chaos_kit.stage import PIPELINE
 
+SEASON = "england_epl/2015-2016/2015-08-16 - 18-00 City 3 - 0 Town"
 Films = dict[str, Film]
 
 
@@ -68,3 +70,28 @@ def test_a_missing_calibration_fails_the_job_and_a_merge_makes_good_for_it(
         assert document["calibration"] == "league"
         assert document["below_threshold"] and all(event["confidence"] < 0.5 for event in document["below_threshold"])
         assert all(event["confidence"] >= 0.5 for event in document["events"])
+
+
+def test_two_halves_that_end_at_once_are_one_game(films: Films, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with making_daemons(tmp_path_factory.mktemp("game")) as make:
+        daemon = make(pipeline={"outputs": ["csv", "soccernet"]})
+        game = daemon.stage.inbox / SEASON
+        game.mkdir(parents=True)
+        for half in ("1_720p.mp4", "2_720p.mp4"):
+            shutil.copy(films["one"].path, game / half)
+        (game / "Labels-v2.json").write_text("{}")
+        daemon.start()
+        daemon.until(lambda: len(daemon.jobs("done")) == 2, "both halves are done")
+        results = daemon.stage.results / PIPELINE / SEASON
+        each = {f"{half}_720p.mp4.{suffix}" for half in (1, 2) for suffix in ("csv", "json")}
+        assert {path.name for path in results.iterdir()} == {*each, "results_spotting.json"}
+        found = json.loads((results / "results_spotting.json").read_text())
+        assert found["UrlLocal"] == f"{SEASON}/"
+        events = json.loads((results / "1_720p.mp4.json").read_text())["events"]
+        assert [one["half"] for one in found["predictions"]] == ["1"] * len(events) + ["2"] * len(events)
+        assert said(daemon, "status")["problems"] == []
+
+        (results / "1_720p.mp4.json").write_text("{")
+        assert said(daemon, "merge", "2") == {"job": 2}
+        failed = daemon.until(lambda: daemon.jobs("failed"), "its game cannot be written")
+        assert "1_720p.mp4.json is no result; move it away" in failed[0]["reason"]

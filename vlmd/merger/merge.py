@@ -15,6 +15,7 @@ from vlmd.core.errors import Code, Failure, UsageError, VlmdError
 from vlmd.core.messages import Discarded, Merged, MergeFailed, MergeJob, Prepared, Publish, ToMerger
 from vlmd.link import Link
 from vlmd.merger.build import built
+from vlmd.merger.games import waits_for_game, write_games
 from vlmd.outputs.encoding import as_text
 from vlmd.outputs.formats import FORMATS, Document, pieces
 from vlmd.outputs.write import Draft, holder
@@ -49,6 +50,7 @@ def _serve(link: Link[ToMerger], request: MergeJob) -> Merged | Discarded:
         while drafts:
             drafts[0].publish()
             drafts.pop(0)
+    write_games(target, Path(request.root), request.outputs)
     return merged
 
 
@@ -60,7 +62,8 @@ def _drafts(target: Path, root: Path, outputs: Iterable[str], document: Document
     """
     drafts: list[Draft] = []
     try:
-        for fmt in [FORMATS[name] for name in outputs if name != "json"] + [FORMATS["json"]]:
+        chosen = [FORMATS[name] for name in outputs if name != "json" and not waits_for_game(target, FORMATS[name])]
+        for fmt in [*chosen, FORMATS["json"]]:
             path = target.with_name(target.name.removesuffix(".json") + fmt.suffix)
             if fmt.name != "json" and holder(path):
                 raise UsageError(f"{path} is the result of another video; move it away")

@@ -52,6 +52,8 @@ class Mergers:
         self._mount = mount_of(live.now.paths.results)
         self._delayed: dict[int, _Delay] = {}
         self._publishing: set[int] = set()
+        self._turn = asyncio.Lock()
+        """Held by the merger that publishes: files that several results share are written by one at a time."""
         self._pool = Pool(_AT_ONCE, self._due, self._merge)
 
     @property
@@ -113,7 +115,9 @@ class Mergers:
                 self._delayed.pop(job.id, None)
                 await self._conclude(job, outcome)
         finally:
-            self._publishing.discard(job.id)
+            if job.id in self._publishing:
+                self._publishing.discard(job.id)
+                self._turn.release()
         self._changed()
 
     def _delay(self, job: int, failure: Failure) -> None:
@@ -155,7 +159,9 @@ class Mergers:
 
     async def _wanted(self, job: int) -> bool:
         """Whether the job may have its result. From now on it cannot be cancelled: who was first is decided here."""
-        self._publishing.add(job)
+        if job not in self._publishing:  # a merger that died is started again
+            await self._turn.acquire()
+            self._publishing.add(job)
         return await self._store.write(jobs.is_merging, job)
 
 

@@ -17,7 +17,7 @@ from vlmd.outputs.encoding import array, compact
 from vlmd.outputs.formats.shown import Moment, Result
 
 FILE = "results_spotting.json"
-_HALF = re.compile(r"([12])_")
+_HALF = re.compile(r"([12])(?=_)")
 _DEPTH = 3
 """League, season, game."""
 
@@ -29,6 +29,12 @@ def game_of(place: str) -> tuple[str, int]:
     if half is None:
         folders.append(name.rpartition(".")[0] or name)
     return "".join(f"{folder}/" for folder in folders[-_DEPTH:]), int(half[1]) if half else 1
+
+
+def other_half(name: str) -> str | None:
+    """What the file of a game's other half is called; None for a file that is not called like a half."""
+    half = _HALF.match(name)
+    return None if half is None else f"{3 - int(half[1])}{name[1:]}"
 
 
 def write(results: Iterable[Result]) -> Iterator[str]:
