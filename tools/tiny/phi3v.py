@@ -23,7 +23,7 @@ _CHAT = (
     "{% endfor %}{% if add_generation_prompt and messages[-1]['role'] != 'assistant' %}"
     "{{- '<|assistant|>\n' -}}{% endif %}"
 )
-HIDDEN, HEADS, LAYERS, INNER = 64, 4, 3, 96
+HIDDEN, HEADS, LAYERS, INNER = 64, 4, 3, 192
 TOWER, TOWER_LAYERS, TOWER_INNER, TILE, PATCH = 32, 3, 48, 56, 14
 
 

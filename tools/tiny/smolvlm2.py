@@ -38,7 +38,7 @@ def make(folder: Path) -> None:
             "image_size": TILE, "patch_size": PATCH,
         },
         text_config={
-            "model_type": "llama", "hidden_size": 60, "intermediate_size": 128, "num_hidden_layers": 2, "head_dim": 20,
+            "model_type": "llama", "hidden_size": 192, "intermediate_size": 128, "num_hidden_layers": 2, "head_dim": 64,
             "num_attention_heads": 3, "num_key_value_heads": 1, "vocab_size": VOCABULARY,
             "max_position_embeddings": 8192, "rope_theta": 100000, "pad_token_id": ids["<|im_end|>"],
             "bos_token_id": ids["<|im_start|>"], "eos_token_id": ids["end"],
