@@ -1,4 +1,7 @@
-"""Every family through the real daemon: a video is dropped, a result lies there, and nothing but the model was tiny."""
+"""Families through the real daemon: a video is dropped, a result lies there, and nothing but the model was tiny.
+
+Those of the shipped pipelines are in `test_ready_made`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import pytest
 from tiny import MAKERS
 
 from tests.models.checkpoints import shared_checkpoint, shared_folder
+from tests.process.test_ready_made import PROXIES, TINY
 from vlmd.core.families import FAMILIES, family_name
 from vlmd.demo.render import render_match
 
@@ -40,10 +44,8 @@ length = 1.0
 step = 0.5
 fps = 4.0
 """
-ALIKE = {"qwen2.5-vl-7b", "qwen3-vl-8b"}
-"""Sizes of a family that differ in nothing a daemon could see."""
-PROXIES = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
-"""Whoever asked the network would not get far."""
+ELSEWHERE = {*TINY.values(), "qwen2.5-vl-3b", "qwen3-vl-8b"}
+"""Those of `test_ready_made`, and sizes of a family that differ in nothing a daemon could see."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", [name for name in MAKERS if name not in ALIKE])
+@pytest.mark.parametrize("name", [name for name in MAKERS if name not in ELSEWHERE])
 def test_a_dropped_video_gets_its_result(
     name: str, film: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -69,3 +71,10 @@ def test_a_dropped_video_gets_its_result(
     architecture = json.loads((checkpoint / "config.json").read_text())["architectures"][0]
     assert architecture in FAMILIES
     assert result["recipe"]["family"] == family_name(architecture)
+
+
+def test_every_family_goes_through_the_daemon_somewhere(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = shared_folder(tmp_path_factory)
+    served = {name for name in MAKERS if name not in ELSEWHERE} | set(TINY.values())
+    configs = [json.loads((shared_checkpoint(folder, name) / "config.json").read_text()) for name in served]
+    assert {family_name(config["architectures"][0]) for config in configs} == set(map(family_name, FAMILIES))

@@ -33,6 +33,8 @@ TINY = {
     "phi": "phi3v",
 }
 """Models of the shipped file, and the checkpoints that stand for them."""
+PROXIES = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
+"""Whoever asked the network would not get far."""
 BOX = {
     "paths": {"inbox": "inbox", "results": "results", "state": "state"},
     "devices": {"use": ["cpu"]},
@@ -89,7 +91,8 @@ def run(folder: Path, config: str, film: Path, *dropped: str) -> Run:
         (folder / "inbox" / name).parent.mkdir(parents=True, exist_ok=True)
         os.link(film, folder / "inbox" / name)
     command = [sys.executable, "-P", "-m", "vlmd", "--config", str(folder / "config.toml"), "run", "--once"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    environment = {**os.environ, **PROXIES}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment)
     assert done.returncode == 0, done.stderr
     return Run(folder)
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vlmd.cli.results import documents, results_argument
+from vlmd.cli.results import read_all, results_argument
 from vlmd.cli.words import clock, json_option, print_json, print_table
 from vlmd.config import Given
 from vlmd.core.errors import UsageError
 from vlmd.core.names import shown
+from vlmd.core.numbers import counted
 
 if TYPE_CHECKING:
     from vlmd.evaluation.agreement import Agreement
@@ -28,8 +29,12 @@ def compare(given: Given, results: tuple[str, ...], tolerance: float, limit: int
     import msgspec
 
     from vlmd.evaluation.agreement import compare as compared
+    from vlmd.evaluation.results import check_whole
 
-    agreement = compared([document for _, document in documents(given, results)], tolerance)
+    documents = read_all(given, results)
+    for name, document in documents:
+        check_whole(name, document)
+    agreement = compared([document for _, document in documents], tolerance)
     if len(agreement.titles) < 2:
         raise UsageError(f"these are results of one model ({agreement.titles[0]}); name another one's, too")
     if as_json:
@@ -40,7 +45,9 @@ def compare(given: Given, results: tuple[str, ...], tolerance: float, limit: int
 
 def _print(agreement: Agreement, limit: int) -> None:
     titles = agreement.titles
-    click.echo(f"{len(titles)} models, {agreement.videos} videos that more than one of them looked at")
+    click.echo(
+        f"{counted(len(titles), 'model')}, {counted(agreement.videos, 'video')} that more than one of them looked at"
+    )
     if not agreement.videos:
         click.echo("none of the videos was looked at by two models, so nothing can be compared but their speed")
     if agreement.labels:

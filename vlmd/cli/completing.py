@@ -26,6 +26,12 @@ def jobs(context: click.Context, parameter: click.Parameter, incomplete: str) ->
     return [CompletionItem(number, help=said) for number, said in words.items() if number.startswith(incomplete)]
 
 
+def results(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Pipelines and jobs; files where none of them is called so."""
+    named = [*pipelines(context, parameter, incomplete), *jobs(context, parameter, incomplete)]
+    return named or [CompletionItem(incomplete, type="file")]
+
+
 def pipelines(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of the configured pipelines; none where the settings are wrong."""
     from vlmd.cli import given

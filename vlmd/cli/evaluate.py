@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vlmd.cli.evaluate_tables import print_report
-from vlmd.cli.results import documents, results_argument
+from vlmd.cli.results import read_all, results_argument
 from vlmd.cli.words import json_option, print_json
 from vlmd.config import Given, load_settings
 from vlmd.core.errors import UsageError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @results_argument
 @click.option("--truth", multiple=True, type=click.Path(path_type=Path, exists=True), metavar="FILE|DIR",
               help="What is right. [default: what came with the videos]  Repeatable.")  # fmt: skip
-@click.option("--against", multiple=True, metavar="JOB|FILE", help="Another model's results. Repeatable.")
+@click.option("--against", multiple=True, metavar="JOB|PIPELINE|FILE", help="Another model's results. Repeatable.")
 @click.option("--tolerance", "tolerances", multiple=True, type=click.FloatRange(0, 3600), metavar="SECONDS",
               help="Also count events found so far from the true ones. [default: 1, 2, 5, 10, 30] ")  # fmt: skip
 @click.option("--within", type=click.FloatRange(0, 3600), metavar="SECONDS",
@@ -58,7 +58,7 @@ def evaluate(
     from vlmd.evaluation.truth.reading import read_truth
 
     truths, notes = read_truth(truth) if truth else ([], [])
-    mine, others = list(documents(given, results)), list(documents(given, against))
+    mine, others = read_all(given, results), read_all(given, against)
     options = Options(tuple(tolerances) or TOLERANCES_S, within, known_labels, scorers(bert), seed)
     report, groups = evaluated(mine, others, truths, notes, options)
     if fit is not None:

@@ -25,7 +25,7 @@ def print_report(report: Report) -> None:
             click.echo(shown(f"a: {a}; b: {b}"))
         rows = [
             [c.title, _number(c.value_a), _number(c.value_b), f"{c.difference:+.3f}", _range(c.low, c.high),
-             "-" if c.p is None else f"{c.p:.4f}", f"{c.units} {c.over}"]
+             "-" if c.p is None else f"{c.p:.4f}", c.drawn]
             for c in report.comparisons
         ]  # fmt: skip
         print_table(columns, rows)
@@ -44,7 +44,7 @@ def print_report(report: Report) -> None:
 def _print_evaluation(one: Evaluation) -> None:
     click.echo()
     click.echo(shown(f"{one.title} ({one.model.precision or 'precision unknown'}), task {one.task}"))
-    figures = [[f.title, _number(f.value), _range(f.low, f.high), f"{f.units} {f.over}".strip(), f.reason]
+    figures = [[f.title, _number(f.value), _range(f.low, f.high), f.drawn, f.reason]
                for f in one.figures]  # fmt: skip
     print_table(["figure", "value", "95 %", "over", ""], figures)
     if one.events:

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from vlmd.cli.bars import Doing
-from vlmd.cli.results import documents, is_unfinished, results_argument
+from vlmd.cli.results import NAMED_EVERY, documents, is_unfinished, results_argument
 from vlmd.cli.words import json_option, print_json
 from vlmd.config import Given
 from vlmd.core.errors import UsageError, VlmdError
@@ -21,8 +21,6 @@ from vlmd.outputs.formats.soccernet import FILE, game_of
 from vlmd.outputs.write import Draft
 
 _TITLES = "; ".join(f"{fmt.name}: {fmt.title}" for fmt in FORMATS.values())
-_NAMED_EVERY = 100
-"""Results after which it is told how many there were."""
 
 
 @click.command()
@@ -37,8 +35,8 @@ _NAMED_EVERY = 100
 @json_option
 @click.pass_obj
 def export(given: Given, results: tuple[str, ...], name: str, output: Path | None, as_json: bool) -> None:
-    """Write results in another format. Each is a job's number, done or not, a result's file, or a folder of results.
-    A file that is there already is replaced only where --output names it."""
+    """Write results in another format. Each is a job's number, done or not, a pipeline, a result's file, or a folder of
+    results. A file that is there already is replaced only where --output names it."""
     fmt = FORMATS[name]
     with Doing() as doing:
         found = _told(documents(given, results), doing)
@@ -59,7 +57,7 @@ def _told(found: Iterable[tuple[str, Document]], doing: Doing) -> Iterator[Docum
             left = document["coverage"]["pending"]
             with doing.aside():
                 click.echo(f"{name} is so far only: {left} windows are still to be answered", err=True)
-        if number % _NAMED_EVERY == 0:
+        if number % NAMED_EVERY == 0:
             doing.say(f"{number} results read")
         yield document
 

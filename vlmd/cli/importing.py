@@ -22,6 +22,8 @@ SOCCER = (
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), default=Path("imported"),
               show_default=True, help="Folder for the results.")  # fmt: skip
 @click.option("--pipeline", default="imported", show_default=True, help="What the results' pipeline is called.")
+@click.option("--video", metavar="NAME", help="What their video is called where its truth lies, as in "
+              "league/season/game/1_720p.mkv. [default: from the files' names]")  # fmt: skip
 @click.option("--label", "labels", multiple=True, help="A label that was asked for. [default: SoccerNet's 17]")
 @click.option(
     "--window", type=click.FloatRange(0.04, 3600), default=3.0, show_default=True, help="Seconds of a window."
@@ -34,6 +36,7 @@ def import_(
     answers: tuple[Path, ...],
     output: Path,
     pipeline: str,
+    video: str | None,
     labels: tuple[str, ...],
     window: float,
     step: float,
@@ -52,7 +55,7 @@ def import_(
     sliding = Sliding(seconds_to_ms(window), seconds_to_ms(step), None if duration is None else seconds_to_ms(duration))
     told = []
     for path in answers:
-        document = imported(path.name, path.read_bytes(), pipeline, task, sliding)
+        document = imported(path.name, path.read_bytes(), pipeline, task, sliding, video)
         place = output / f"{path.stem}.json"
         try:
             output.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vlmd.cli.results import documents, results_argument
+from vlmd.cli.results import read_all, results_argument
 from vlmd.cli.words import json_option, print_json
 from vlmd.config import Given
 from vlmd.core.errors import UsageError
@@ -30,7 +30,11 @@ def report(
     given: Given, results: tuple[str, ...], truth: tuple[Path, ...], output: Path, title: str, as_json: bool
 ) -> None:
     """Write a report on results: doubts, timelines, how good they are, how long they took, as HTML and Excel."""
-    named = list(documents(given, results))
+    from vlmd.evaluation.results import check_whole
+
+    named = read_all(given, results)
+    for name, document in named:
+        check_whole(name, document)
     evaluated = evaluation_of(named, truth) if truth or _have_truths(named) else None
     page, workbook = write_report(named, evaluated, output, title)
     if as_json:

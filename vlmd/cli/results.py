@@ -1,4 +1,4 @@
-"""Result documents by what somebody names: jobs by their numbers, result files, folders of them."""
+"""Result documents by what somebody names: jobs by their numbers, pipelines, result files, folders of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from vlmd.cli import completing
+from vlmd.cli.bars import Doing
 from vlmd.cli.client import Client
 from vlmd.cli.errors import NoSuchJob, NotRunning
 from vlmd.config import Given, Settings, load_settings
@@ -25,9 +26,11 @@ from vlmd.supervisor.asking import task_of
 from vlmd.supervisor.calibrations import calibration_of
 
 Document = dict[str, Any]
+NAMED_EVERY = 100
+"""Results after which it is told how many there were."""
 
 results_argument = click.argument(
-    "results", metavar="JOB|FILE...", nargs=-1, required=True, shell_complete=completing.jobs
+    "results", metavar="JOB|PIPELINE|FILE...", nargs=-1, required=True, shell_complete=completing.results
 )
 """What `documents` takes."""
 
@@ -35,17 +38,31 @@ results_argument = click.argument(
 def documents(given: Given, named: Sequence[str]) -> Iterator[tuple[str, Document]]:
     """Each result with what to call it, in the order they are named; those of a folder by their paths.
 
-    A number is a job: its answers so far are merged by the daemon, or from the database where none runs. Anything else
-    is a file, or a folder in which every result counts and every other file is passed over. The settings are read only
-    for jobs. Raises `UsageError` for what is no result and for a folder without one, `NoSuchJob` for unknown jobs.
+    A number is a job: its answers so far are merged by the daemon, or from the database where none runs. Anything
+    else is a file, or a folder in which every result counts and every other file is passed over; or, where there is
+    none of that name, a pipeline: its folder of results. The settings are read only for jobs and pipelines. Raises
+    `UsageError` for what is no result and for a folder without one, `NoSuchJob` for unknown jobs.
     """
     for name in named:
         if name.isascii() and name.isdecimal():
             yield f"job {name}", of_job(load_settings(given), int(name))
         elif (path := Path(name)).is_dir():
             yield from _of_folder(path)
+        elif not path.exists() and path.name == name and name in (settings := load_settings(given)).pipelines:
+            yield from _of_folder(settings.paths.results / name)
         else:
             yield shown(str(path)), of_file(path)
+
+
+def read_all(given: Given, named: Sequence[str]) -> list[tuple[str, Document]]:
+    """All of `documents`, with a word on how many there are while that takes its time."""
+    found = []
+    with Doing() as doing:
+        for one in documents(given, named):
+            found.append(one)
+            if len(found) % NAMED_EVERY == 0:
+                doing.say(f"{len(found)} results read")
+    return found
 
 
 def of_job(settings: Settings, job: int) -> Document:

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
+
 from vlmd.core.errors import UsageError
 from vlmd.core.names import shown
+from vlmd.core.numbers import counted
 from vlmd.evaluation.calibrating import Example, reliability
 from vlmd.evaluation.choosing import choose
 from vlmd.evaluation.finding import find
@@ -55,7 +58,7 @@ class Group:
 
     @property
     def title(self) -> str:
-        return shown(f"{self.pipeline}, {self.model.name}")
+        return shown(", ".join(filter(None, (self.pipeline, self.model.name))))
 
 
 def evaluate(
@@ -99,7 +102,7 @@ def _sort_in(
         return
     model = result.model
     key = (side, result.pipeline, result.kind, model)
-    told = Model(name=model.name, family=model.family, revision=model.revision, precision=model.precision)
+    told = Model(*(part or "" for part in msgspec.structs.astuple(model)))
     group = groups.setdefault(key, Group(side, result.pipeline, told))
     for other, held, _ in group.samples:
         if held.key() == result.key():
@@ -240,7 +243,7 @@ def _headline(one: Evaluation) -> str:
         + (f" ({figure.low:.3f} to {figure.high:.3f})" if figure.low is not None and figure.high is not None else "")
         for figure in figures
     ]
-    return f"{one.title}: {', '.join(told) or 'nothing to measure'}; {len(one.samples)} results"
+    return f"{one.title}: {', '.join(told) or 'nothing to measure'}; {counted(len(one.samples), 'result')}"
 
 
 def _told(groups: Sequence[Group]) -> TruthTold:

@@ -193,9 +193,8 @@ def _counted(keyed: Sequence[tuple[Key, list[EventRow]]]) -> list[Measure]:
     sums = {"matched": (1, 1, 1), "false": (0, 1, 0), "missed": (0, 0, 1)}
     for measure in measures:
         for key, rows in keyed:
-            measure.add(key, 0, 0, 0)  # a video in which nothing is or was found is one all the same
-            for row in rows:
-                measure.add(key, *sums[row.kind])
+            for row in [sums[row.kind] for row in rows] or [(0, 0, 0)]:  # a video in which nothing is counts, too
+                measure.add(key, *row)
     return measures
 
 

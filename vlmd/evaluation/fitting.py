@@ -43,7 +43,7 @@ def _on(groups: Sequence[Group]) -> FittedOn:
     return FittedOn(
         task=samples[0][1].kind,
         pipelines=sorted({group.pipeline for group in groups}),
-        models=sorted({group.model.name for group in groups}),
+        models=sorted({group.model.name for group in groups} - {""}),
         videos=sorted({result.video.name for _, result, _ in samples}),
         truth=sorted({truth.file for _, _, truth in samples if truth.file}),
         matching=groups[0].matching,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vlmd.core.numbers import counted
 from vlmd.evaluation.report import Comparison, Figure
 from vlmd.evaluation.uncertainty import ROUNDS, Floats, OfTotals, interval, paired
 
@@ -107,7 +108,8 @@ def _compared(
 
 def _test(over: str, units: int, exact: bool, swaps: int) -> str:
     ways = f"all {swaps} ways" if exact else f"{swaps} random ways"
-    return f"paired permutation test, two-sided: {ways} to exchange the two models on {units} {over}"
+    on = counted(units, over.removesuffix("s"))
+    return f"paired permutation test, two-sided: {ways} to exchange the two models on {on}"
 
 
 def _video(row: Row) -> Hashable:

@@ -30,6 +30,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from vlmd.core.numbers import counted
+
 SCHEMA = "vlmd.evaluation/1"
 
 
@@ -51,9 +53,14 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Why there is no value, or no interval."""
 
+    @property
+    def drawn(self) -> str:
+        """What was drawn again, and how many of these there are."""
+        return counted(self.units, self.over.removesuffix("s")) if self.over else ""
 
-class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """As in a result."""
+
+class Model(msgspec.Struct, frozen=True):
+    """As in a result; empty where that names none."""
 
     name: str
     family: str = ""
@@ -304,6 +311,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     units: int
     test: str
     """How p was found, a sentence."""
+
+    @property
+    def drawn(self) -> str:
+        """What was drawn again, and how many of these there are."""
+        return counted(self.units, self.over.removesuffix("s")) if self.over else ""
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from vlmd.core.errors import UsageError
 from vlmd.core.names import shown
 
+T = TypeVar("T")
 EVENT_TASKS = ("events", "ensemble")
 
 
@@ -19,10 +20,12 @@ class Video(msgspec.Struct, frozen=True):
 
 
 class Model(msgspec.Struct, frozen=True):
-    name: str = ""
-    family: str = ""
-    revision: str = ""
-    precision: str = ""
+    """All None of results that several models made together, or that were imported."""
+
+    name: str | None = None
+    family: str | None = None
+    revision: str | None = None
+    precision: str | None = None
 
 
 class Inputs(msgspec.Struct, frozen=True):
@@ -108,9 +111,51 @@ class Result(msgspec.Struct, frozen=True):
         return int(self.answers.get(name) or 0)
 
 
+class _Window(msgspec.Struct):
+    generate_ms: float
+    batch: int
+
+
+class _Run(msgspec.Struct):
+    windows: list[_Window]
+
+
+class _Recipe(msgspec.Struct):
+    digest: str
+
+
+class _Coverage(msgspec.Struct):
+    windows: int
+    answered: int
+    failed: int
+    share_of_video: float | None
+
+
+class _Answers(msgspec.Struct):
+    none: int
+    unparseable: int
+    repaired: int
+
+
+class _Whole(Result, frozen=True, kw_only=True):
+    coverage: _Coverage  # type: ignore[assignment]
+    answers: _Answers  # type: ignore[assignment]
+    recipe: _Recipe
+    run: _Run
+
+
+def check_whole(name: str, document: dict[str, Any]) -> None:
+    """Raises `UsageError` where it has not what comparisons of models, and reports, take from it."""
+    _read(name, document, _Whole)
+
+
 def read_result(name: str, document: dict[str, Any]) -> Result:
     """Raises `UsageError` where it is not as vlmd writes results."""
+    return _read(name, document, Result)
+
+
+def _read(name: str, document: dict[str, Any], shape: type[T]) -> T:
     try:
-        return msgspec.convert(document, type=Result)
+        return msgspec.convert(document, type=shape)
     except msgspec.ValidationError as error:
         raise UsageError(f"{shown(name)} is not a result as vlmd writes them: {shown(str(error))}") from error

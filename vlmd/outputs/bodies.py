@@ -11,6 +11,7 @@ from vlmd.core.agreement import Looks
 from vlmd.core.calibration import Calibration, apply
 from vlmd.core.inputs import Outcome, Span
 from vlmd.core.merge import MergedEvent, WindowEvents, merge_counts, merge_events
+from vlmd.core.numbers import counted
 from vlmd.core.tasks.base import Reading
 from vlmd.core.tasks.choice import ChoiceReading, ChoiceTask, together
 from vlmd.core.tasks.ensemble import EnsembleTask, agree
@@ -60,10 +61,6 @@ def body(
 def span(index: int, start_ms: int, end_ms: int) -> dict[str, Any]:
     """A window as documents name it."""
     return {"window": index, "start_s": start_ms / 1000, "end_s": end_ms / 1000}
-
-
-def counted(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _events(task: EventsTask, read: Sequence[Read], calibration: Calibration | None) -> Body:

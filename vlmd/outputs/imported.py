@@ -44,8 +44,13 @@ class _Entry(msgspec.Struct, frozen=True):
     text: str
 
 
-def imported(name: str, data: bytes, pipeline: str, task: EventsTask, sliding: Sliding) -> dict[str, Any]:
-    """The result. Every entry of the file is one answer of it. Raises `UsageError` for a file that is none of these."""
+def imported(
+    name: str, data: bytes, pipeline: str, task: EventsTask, sliding: Sliding, video: str | None = None
+) -> dict[str, Any]:
+    """The result. Every entry of the file is one answer of it; the video is called like the file, if not by `video`.
+
+    Raises `UsageError` for a file that is none of these.
+    """
     entries = _entries(name, data)
     read = [
         Read(index, one.start_ms, one.start_ms + sliding.length_ms, task.read(one.text, [], Finish.STOP, []))
@@ -60,8 +65,8 @@ def imported(name: str, data: bytes, pipeline: str, task: EventsTask, sliding: S
         "schema": SCHEMA,
         "imported": True,
         "video": {
-            "name": f"video {found['video']}" if found else name,
-            "sha256": f"imported:{found['video'] if found else name}",
+            "name": video or (f"video {found['video']}" if found else name),
+            "sha256": f"imported:{video or (found['video'] if found else name)}",
             "size_bytes": None,
             "duration_s": end_ms / 1000,
             "truncated": None,

@@ -40,7 +40,7 @@ def _evaluation(one: Evaluation) -> Iterator[str]:
     yield f"<section><h2>{escape(one.title)}</h2>"
     rows = [
         [(figure.title, ""), (_number(figure.value), "n"), (_range(figure.low, figure.high), "n"),
-         (f"{figure.units} {figure.over}".strip(), ""), (figure.reason, "dim")]
+         (figure.drawn, ""), (figure.reason, "dim")]
         for figure in one.figures
     ]  # fmt: skip
     yield _table(["figure", "value", "95 % interval", "over", ""], rows)

@@ -89,7 +89,7 @@ class _Sheets:
         row = 1
         for one in evaluations:
             for figure in one.figures:
-                over = f"{figure.units} {figure.over}".strip()
+                over = figure.drawn
                 self._row(
                     sheet, row, [one.title, figure.title, figure.value, figure.low, figure.high, over, figure.reason]
                 )
