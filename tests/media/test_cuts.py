@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -81,3 +82,22 @@ def test_what_is_no_video_is_refused(tmp_path: Path, film: Path) -> None:
     with pytest.raises(MediaError) as caught, Decoder.start(ref(fake), LIMITS) as decoder:
         decoder.cuts(index, 27.0, 256, 144)
     assert caught.value.failure.code in (Code.NOT_VIDEO, Code.UNDECODABLE)
+
+
+def test_broken_videos_have_their_cuts_and_end_no_decoder(videos: Path) -> None:
+    lines = [json.loads(line) for line in (videos / "MANIFEST.jsonl").read_text().splitlines()]
+    shown = [line["file"] for line in lines if line.get("outcome") in ("partial_or_corrupt_frames", "decodes_clean")]
+    broken = [videos / file for file in shown[::2]]
+    looked = 0
+    for path in filter(Path.exists, broken):
+        try:
+            index = index_of(path)
+        except MediaError:
+            continue  # tests/process/test_everything_at_once.py
+        told: list[int] = []
+        size = fit_edge(index.facts.width, index.facts.height, 256)
+        with Decoder.start(ref(path), LIMITS) as decoder:
+            cuts = decoder.cuts(index, 27.0, *size, told.append)
+        assert set(cuts) <= set(index.pts[1:]) and cuts == sorted(cuts) and told == sorted(told)
+        looked += 1
+    assert looked >= 10

@@ -19,15 +19,17 @@ def busy() -> Frame:
         job(2, "running", "match/derby.mkv", answered=20, reused=10),
         job(3),
         job(4, "indexing", started=None),
+        job(5, "indexing", started=None),
     ]
     said = document(
         devices,
-        jobs={"running": 2, "queued": 1, "indexing": 1, "done": 1},
+        jobs={"running": 2, "queued": 1, "indexing": 2, "done": 1},
         windows={"total": 1800, "answered": 260, "failed": 2},
         done_beside=600,
         active=active,
         ended=[done(9, name="match/friendly.mkv")],
-        indexing={"4": 430},
+        indexing={"4": 430, "5": 1000},
+        finding_scenes={"5": 0.345},
     )
     goal = '{"label": "Goal", "team": "home", "confidence": 0.9, "details": "A header from the left."}'
     card = '{"label": "Yellow card", "team": "away", "details": "The referee shows a card."}'

@@ -84,6 +84,7 @@ def document(devices: Sequence[dict[str, Any]], **changes: Any) -> dict[str, Any
         "inbox": {"settling": [], "ignored": 0, "problem": None},
         "sandbox_missing": [],
         "indexing": {},
+        "finding_scenes": {},
         "jobs": {},
         "windows": {"total": 0, "answered": 0, "failed": 0, "leased": 0},
         "done_beside": 0,

@@ -104,10 +104,18 @@ class Decoder:
         facts = replace(message.index.facts, fingerprint=fingerprint.digest())
         return replace(message.index, facts=facts)
 
-    def cuts(self, index: VideoIndex, threshold: float, width: int, height: int) -> list[int]:
+    def cuts(
+        self,
+        index: VideoIndex,
+        threshold: float,
+        width: int,
+        height: int,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[int]:
         """Ticks of the pictures of an indexed video that begin a scene, ascending, without the first.
 
-        Compared at `width` x `height`; `threshold` as PySceneDetect's content detector has it. Raises `MediaError`.
+        Compared at `width` x `height`; `threshold` as PySceneDetect's content detector has it; `on_progress` is told
+        the packets read so far. Raises `MediaError`.
         """
         rotation = index.facts.rotation
         request = FindCuts(limits=self._limits, width=width, height=height, rotation=rotation, threshold=threshold)
@@ -115,6 +123,8 @@ class Decoder:
         while not isinstance(message := self._receive(), CutsFound):
             if not isinstance(message, DecodeProgress):
                 raise self._broken(f"{type(message).__name__} is no answer to FindCuts")
+            if on_progress is not None:
+                on_progress(message.packets)
         self._require_unchanged()
         if problem := check_cuts(message.pts):
             raise self._broken(problem)

@@ -68,6 +68,8 @@ class Planner:
         self._exhausted: Failure | None = None
         self.bytes_read: dict[int, int] = {}
         """Progress of the jobs being indexed."""
+        self.scenes_sought: dict[int, float] = {}
+        """Share of the video in which scenes were looked for, of the jobs that need them."""
         self.sandbox_missing: list[str] = []
         """What this kernel could not give to the last decoder's sandbox."""
 
@@ -130,6 +132,7 @@ class Planner:
             await self._failed(job, error.failure)
         finally:
             self.bytes_read.pop(job.id, None)
+            self.scenes_sought.pop(job.id, None)
             self._changed()
 
     async def _index_and_plan(self, job: jobs.IndexingJob) -> None:
@@ -168,7 +171,10 @@ class Planner:
                 del self._indexes[next(iter(self._indexes))]
 
     async def _cuts(self, job: jobs.IndexingJob, index: VideoIndex, threshold: float) -> list[int]:
-        return await self._scenes.cuts_ms(index, threshold, lambda use: self._with_decoder(job, use))
+        def looked_at(share: float) -> None:
+            self.scenes_sought[job.id] = share
+
+        return await self._scenes.cuts_ms(index, threshold, lambda use: self._with_decoder(job, use), looked_at)
 
     async def _with_decoder(self, job: jobs.IndexingJob, use: Callable[[Decoder], T]) -> T:
         """What `use` makes of a decoder of the job's video, in a thread that outlives it."""

@@ -19,6 +19,8 @@ _EDGE = 256
 Decoding = Callable[[Callable[[Decoder], list[int]]], Awaitable[list[int]]]
 """Runs a function with a decoder of the video, in a thread that outlives it."""
 
+Told = Callable[[float], None]
+
 
 class Scenes:
     """Finds every video's scenes once, also where several jobs ask at the same time."""
@@ -27,18 +29,19 @@ class Scenes:
         self._store = store
         self._looking: dict[tuple[str, str], asyncio.Lock] = {}
 
-    async def cuts_ms(self, index: VideoIndex, threshold: float, decoding: Decoding) -> list[int]:
-        """When scenes begin, but for the first. Raises `MediaError`."""
+    async def cuts_ms(self, index: VideoIndex, threshold: float, decoding: Decoding, looked_at: Told) -> list[int]:
+        """When scenes begin, but for the first; `looked_at` is told which share was looked at. Raises `MediaError`."""
         key = (index.facts.fingerprint, f"{DETECTOR}/{threshold:g}")
         async with self._looking.setdefault(key, asyncio.Lock()):
             pts = await self._store.write(cuts.find, *key)
             if pts is None:
-                pts = await decoding(lambda decoder: _found(decoder, index, threshold))
+                pts = await decoding(lambda decoder: _found(decoder, index, threshold, looked_at))
                 await self._store.write(cuts.keep, *key, pts, now_ms())
         self._looking.pop(key, None)
         return [index.ms(one) for one in pts]
 
 
-def _found(decoder: Decoder, index: VideoIndex, threshold: float) -> list[int]:
+def _found(decoder: Decoder, index: VideoIndex, threshold: float, looked_at: Told) -> list[int]:
     width, height = fit_edge(index.facts.width, index.facts.height, _EDGE)
-    return decoder.cuts(index, threshold, width, height)
+    pictures = len(index.pts)
+    return decoder.cuts(index, threshold, width, height, lambda count: looked_at(min(1.0, count / pictures)))

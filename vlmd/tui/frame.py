@@ -32,12 +32,16 @@ class DeviceLine(msgspec.Struct, frozen=True, kw_only=True):
     """For people, where it looks at nothing: how far it is loaded, or why it cannot work."""
 
 
+FINDING_SCENES = "scenes"
+"""What the state of an indexing job reads once its video was read, and scenes are looked for."""
+
+
 class JobLine(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     video: str
     state: str
     share: float | None
-    """Of what it does now: of its windows, or of the bytes that are read to index it."""
+    """Of what it does now: of its windows, of the bytes that are read to index it, or of looking for scenes."""
     total: int
     done: int
     failed: int
@@ -114,7 +118,7 @@ def _active(document: dict[str, Any], counts: Mapping[int, int], now: datetime.d
         ahead += job["windows"]["total"] - job["windows"]["answered"] - job["windows"]["failed"]
         planned = job["state"] in ("queued", "running")
         left = _ratio(ahead, document["windows_per_second"]) if planned else None
-        lines.append(_job(job, counts.get(job["id"]), now, left, document["indexing"].get(str(job["id"]))))
+        lines.append(_read(_job(job, counts.get(job["id"]), now, left), job, document))
     return lines
 
 
@@ -123,13 +127,10 @@ def _job(
     events: int | None,
     now: datetime.datetime,
     left_s: float | None = None,
-    bytes_read: int | None = None,
 ) -> JobLine:
     windows = job["windows"]
     done = windows["answered"] + windows["failed"]
     share = _ratio(done, windows["total"])
-    if job["state"] == "indexing":
-        share = None if bytes_read is None else _ratio(bytes_read, job["size"])
     return JobLine(
         id=job["id"],
         video=_file_name(job["name"]),
@@ -143,6 +144,17 @@ def _job(
         events=events,
         waits=shown(job.get("waits") or ""),
     )
+
+
+def _read(line: JobLine, job: dict[str, Any], document: dict[str, Any]) -> JobLine:
+    """A job whose video is still read: how far that is; then, where it needs them, how far its scenes are found."""
+    key = str(job["id"])
+    if job["state"] != "indexing":
+        return line
+    if (share := document["finding_scenes"].get(key)) is not None:
+        return msgspec.structs.replace(line, state=FINDING_SCENES, share=share)
+    share = _ratio(document["indexing"].get(key, 0), job["size"])
+    return msgspec.structs.replace(line, share=None if share is None else min(1.0, share))
 
 
 def _real_time_factor(job: dict[str, Any], now: datetime.datetime) -> float | None:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from vlmd.tui import cells
 from vlmd.tui.cells import cut, cut_middle
-from vlmd.tui.frame import DeviceLine, Frame, JobLine
+from vlmd.tui.frame import FINDING_SCENES, DeviceLine, Frame, JobLine
 from vlmd.tui.grid import Cell, Column, grid
 from vlmd.tui.problems import Problem
 from vlmd.tui.seen import SeenEvent
@@ -145,7 +145,7 @@ def _progress(job: JobLine) -> Cell:
         return lambda width: cells.bar_with_percent(share, width, "green")
     if job.waits:
         return lambda width: Text(cut(job.waits, width), style="yellow")
-    percent = f" {int(100 * share)} %" if share and job.state in ("indexing", "queued") else ""
+    percent = f" {int(100 * share)} %" if share and job.state in ("indexing", FINDING_SCENES, "queued") else ""
     return Text.assemble(coloured(job.state), percent)
 
 

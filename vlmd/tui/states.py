@@ -12,6 +12,7 @@ _STYLES = {
     "starting": "cyan",
     "swapping": "cyan",
     "indexing": "cyan",
+    "scenes": "cyan",
     "merging": "cyan",
     "restarting": "yellow",
     "cancelled": "yellow",

@@ -87,6 +87,7 @@ class DaemonStatus:
             "problems": [msgspec.to_builtins(problem) for problem in parts.problems()],
             "sandbox_missing": parts.planner.sandbox_missing,
             "indexing": {str(job): count for job, count in parts.planner.bytes_read.items()},
+            "finding_scenes": {str(job): round(share, 3) for job, share in parts.planner.scenes_sought.items()},
         }
 
 
