@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlmd.core.errors import LinkError
-from vlmd.core.messages import Beat, Cancel, FromWorker, Gone, LoadModel, Shutdown, ToWorker
+from vlmd.core.messages.base import Gone
+from vlmd.core.messages.worker import Beat, Cancel, FromWorker, LoadModel, Shutdown, ToWorker
 from vlmd.link import MAX_FRAME, Link, encode_frame, read_frame
 
 

@@ -22,7 +22,8 @@ import msgspec
 import torch
 from tiny import make
 
-from vlmd.core.messages import DecodeLimits, ModelSpec, RunWindows
+from vlmd.core.messages.decoder import DecodeLimits
+from vlmd.core.messages.worker import ModelSpec, RunWindows
 from vlmd.core.recipe import Generation, Recipe, fit_edge
 from vlmd.core.tasks.prompts import EVENTS_PROMPT, fill
 from vlmd.core.video import FileRef, VideoIndex

@@ -7,18 +7,20 @@ of the expected kind raises `LinkError`: garbage ends a link, it is never guesse
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import struct
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
 from vlmd.core.errors import LinkError
+
+if TYPE_CHECKING:
+    import asyncio
 
 MAX_FRAME = 256 << 20
 _HEADER = struct.Struct(">I")
@@ -111,7 +113,7 @@ async def read_frame(reader: asyncio.StreamReader, most: int = MAX_FRAME) -> byt
         (length,) = _HEADER.unpack(await reader.readexactly(_HEADER.size))
         _refuse_longer(length, most)
         return await reader.readexactly(length)
-    except (asyncio.IncompleteReadError, ConnectionError):
+    except (EOFError, ConnectionError):  # asyncio's IncompleteReadError is an EOFError
         return None
 
 

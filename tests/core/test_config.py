@@ -13,7 +13,7 @@ import pytest
 
 from vlmd.config import load_settings, parse_settings, places
 from vlmd.core.errors import ConfigError
-from vlmd.core.messages import DecodeLimits
+from vlmd.core.messages.decoder import DecodeLimits
 from vlmd.core.recipe import DRAW_RULE, Generation
 from vlmd.core.tasks.prompts import EVENTS_PROMPT
 from vlmd.core.windows import SlidingPlan

@@ -13,7 +13,7 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation
 
-from vlmd.core.messages import DecodeLimits
+from vlmd.core.messages.decoder import DecodeLimits
 from vlmd.core.video import FileRef, VideoIndex
 from vlmd.media.client import Decoder
 from vlmd.media.opening import identify

@@ -14,7 +14,7 @@ import time
 from msgspec.structs import replace
 
 from vlmd.core.errors import Code, Failure
-from vlmd.core.messages import (
+from vlmd.core.messages.decoder import (
     DecodeEnded,
     DecodeFrames,
     DecodeProgress,

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from tests.media import hostile
 from tests.media.films import LIMITS, every_frame, film, index_of, pictures_of, ref, scaled
 from vlmd.core.errors import Code, MediaError
-from vlmd.core.messages import DecodeLimits
+from vlmd.core.messages.decoder import DecodeLimits
 from vlmd.core.video import VideoIndex
 from vlmd.media import process
 from vlmd.media.client import Decoder

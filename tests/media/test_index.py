@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from tests.media.films import LIMITS, every_frame, film, index_of, pictures_of, scaled
 from vlmd.core.errors import Code, MediaError
-from vlmd.core.messages import DecodeLimits
+from vlmd.core.messages.decoder import DecodeLimits
 from vlmd.media.decoder import every
 from vlmd.media.fingerprint import Fingerprint, ReadingHead
 from vlmd.media.presentation import Clock

@@ -10,7 +10,7 @@ import pytest
 
 from tests.media.films import LIMITS, film, index_of, ref
 from tests.samples import RECIPE
-from vlmd.core.messages import RunWindows
+from vlmd.core.messages.worker import RunWindows
 from vlmd.core.windows import FrameRule, WholePlan, plan_windows
 from vlmd.media.client import Decoder
 from vlmd.worker import remembered

@@ -8,7 +8,7 @@ import pytest
 
 from tests.media.films import index_of
 from vlmd.core.errors import Code, MediaError
-from vlmd.core.messages import DecodeLimits
+from vlmd.core.messages.decoder import DecodeLimits
 
 LIMITS = DecodeLimits(cpu_seconds=10, stall_seconds=20, memory_bytes=2 << 30)
 

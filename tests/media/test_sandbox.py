@@ -56,7 +56,7 @@ def test_the_same_attempts_succeed_without_the_sandbox(tmp_path: Path) -> None:
 LOCK = """
 import json
 from vlmd.core.errors import MediaError
-from vlmd.core.messages import DecodeLimits
+from vlmd.core.messages.decoder import DecodeLimits
 from vlmd.media import landlock, sandbox, seccomp
 {before}
 try:

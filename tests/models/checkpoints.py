@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import make
 
-from vlmd.core.messages import DecodeLimits, ModelSpec, RunWindows
+from vlmd.core.messages.decoder import DecodeLimits
+from vlmd.core.messages.worker import ModelSpec, RunWindows
 from vlmd.core.recipe import Generation, Recipe
 from vlmd.core.video import FileIdentity, FileRef
 from vlmd.core.windows import Window

@@ -10,7 +10,7 @@ import torch
 from tests.models.bad import DEMO, IN_FILES, LAYER, NOT_IN_FILES, Bad, adapter, copy_of_demo, edit, weights
 from vlmd.config import ModelSettings
 from vlmd.core.errors import OF_THE_MODEL, Code, Failure, WorkerError
-from vlmd.core.messages import LoadModel, ModelSpec
+from vlmd.core.messages.worker import LoadModel, ModelSpec
 from vlmd.doctor.models import judged
 from vlmd.weights import faults_of, revision_of
 from vlmd.worker.fitting import said_of

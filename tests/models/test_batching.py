@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from tests.samples import RECIPE
-from vlmd.core.messages import DecodeLimits, RunWindows
+from vlmd.core.messages.decoder import DecodeLimits
+from vlmd.core.messages.worker import RunWindows
 from vlmd.core.recipe import Generation
 from vlmd.core.video import FileIdentity, FileRef
 from vlmd.core.windows import Window

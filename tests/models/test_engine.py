@@ -12,7 +12,8 @@ import torch
 
 from tests.models.checkpoints import broken
 from vlmd.core.errors import Code, WorkerError
-from vlmd.core.messages import DecodeLimits, ModelSpec, RunWindows
+from vlmd.core.messages.decoder import DecodeLimits
+from vlmd.core.messages.worker import ModelSpec, RunWindows
 from vlmd.core.recipe import Generation, Recipe
 from vlmd.core.tasks.prompts import EVENTS_PROMPT, fill
 from vlmd.core.video import FileIdentity, FileRef

@@ -6,7 +6,7 @@ import errno
 
 from tests.models.bad import DEMO
 from vlmd.core.errors import Code, WorkerError
-from vlmd.core.messages import ModelSpec
+from vlmd.core.messages.worker import ModelSpec
 from vlmd.worker.engine import Engine
 from vlmd.worker.load_failures import explained
 

@@ -13,7 +13,7 @@ import torch
 
 from tests.models.checkpoints import load, pictures, question, shared_checkpoint, shared_folder
 from vlmd.core.errors import Code
-from vlmd.core.messages import FromWorker, WindowAnswered, WindowFailed
+from vlmd.core.messages.worker import FromWorker, WindowAnswered, WindowFailed
 from vlmd.core.recipe import is_degraded
 from vlmd.link import Link
 from vlmd.worker.engine import Engine

@@ -11,7 +11,8 @@ import time
 import pytest
 
 from tools.chaos_kit.processes import descendants
-from vlmd.core.messages import FromWorker, Gone, Shutdown
+from vlmd.core.messages.base import Gone
+from vlmd.core.messages.worker import FromWorker, Shutdown
 from vlmd.supervisor.process import Child
 
 

@@ -12,7 +12,7 @@ from tools.chaos_kit import journal
 from tools.chaos_kit.reference import head
 from tools.chaos_kit.stage import PIPELINE, Stage
 from vlmd.core.errors import Code
-from vlmd.core.messages import Discarded, Merged, MergeFailed, MergeJob
+from vlmd.core.messages.merger import Discarded, Merged, MergeFailed, MergeJob
 from vlmd.core.tasks.events import EventsTask
 from vlmd.supervisor.merger import Outcome, run_merger
 

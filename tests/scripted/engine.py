@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from vlmd.core.answers import Token
 from vlmd.core.errors import Code, Failure, WorkerError
-from vlmd.core.messages import LoadModel, Ready
+from vlmd.core.messages.worker import LoadModel, Ready
 from vlmd.core.recipe import Recipe
 from vlmd.worker.questions import Question, Reply
 

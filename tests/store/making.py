@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.samples import FACTS, RECIPE
 from vlmd.core.answers import Timings, Token, Usage
 from vlmd.core.errors import Code, Failure
-from vlmd.core.messages import WindowAnswered
+from vlmd.core.messages.worker import WindowAnswered
 from vlmd.core.recipe import Recipe
 from vlmd.core.video import FileIdentity, FileRef, VideoIndex
 from vlmd.core.windows import SlidingPlan, plan_windows

@@ -12,7 +12,7 @@ import msgspec
 from tests.samples import FACTS, RECIPE
 from vlmd.config.settings import LimitSettings
 from vlmd.core.errors import Failure
-from vlmd.core.messages import ModelSpec, RunWindows
+from vlmd.core.messages.worker import ModelSpec, RunWindows
 from vlmd.core.video import FileIdentity, FileRef
 from vlmd.core.windows import Window
 from vlmd.store import windows

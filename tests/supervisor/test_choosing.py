@@ -9,7 +9,7 @@ import msgspec
 from tests.supervisor.test_slot import CANNOT, MODEL
 from vlmd.config import parse_settings
 from vlmd.core.errors import Code
-from vlmd.core.messages import ModelSpec
+from vlmd.core.messages.worker import ModelSpec
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.fleet.fleet import Fleet
 from vlmd.supervisor.metrics import Metrics

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.store.making import answered, new_job, plan
 from vlmd.config import Live, parse_settings
 from vlmd.core.inputs import Outcome
-from vlmd.core.messages import ModelSpec
+from vlmd.core.messages.worker import ModelSpec
 from vlmd.store import Store, files, jobs
 from vlmd.supervisor.composing import Composer
 

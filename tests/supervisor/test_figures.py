@@ -15,7 +15,7 @@ from vlmd.config import Live
 from vlmd.config.load import parse_settings
 from vlmd.core import plans
 from vlmd.core.memory import needed_bytes
-from vlmd.core.messages import ModelSpec
+from vlmd.core.messages.worker import ModelSpec
 from vlmd.core.plans import Shape
 from vlmd.supervisor import figures as supervised
 from vlmd.supervisor.figures import Book, shape

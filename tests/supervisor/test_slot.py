@@ -12,11 +12,11 @@ import pytest
 from tests.store.making import RECIPE
 from vlmd.core.errors import Code, Failure
 from vlmd.core.memory import Memory
-from vlmd.core.messages import (
+from vlmd.core.messages.base import Gone
+from vlmd.core.messages.decoder import DecodeLimits
+from vlmd.core.messages.worker import (
     BatchBegun,
     CannotStart,
-    DecodeLimits,
-    Gone,
     LeaseEnded,
     LoadModel,
     ModelSpec,

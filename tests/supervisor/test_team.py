@@ -11,7 +11,8 @@ import pytest
 
 from tests.supervisor.test_slot import CANNOT, MODEL, READY, Process, lease
 from vlmd.core.memory import Memory
-from vlmd.core.messages import CannotStart, Gone, LeaseEnded, LoadModel
+from vlmd.core.messages.base import Gone
+from vlmd.core.messages.worker import CannotStart, LeaseEnded, LoadModel
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.fleet import worker as workers
 from vlmd.supervisor.fleet.patience import Patience

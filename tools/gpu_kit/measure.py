@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vlmd.core.messages import DecodeLimits, ModelSpec, RunWindows
+from vlmd.core.messages.decoder import DecodeLimits
+from vlmd.core.messages.worker import ModelSpec, RunWindows
 from vlmd.core.recipe import Generation, Recipe, fit_edge
 from vlmd.core.tasks.prompts import EVENTS_PROMPT, fill
 from vlmd.core.video import FileIdentity, FileRef

@@ -17,7 +17,7 @@ from vlmd.cli.words import clock, json_option, print_json
 from vlmd.config import Given, Settings, load_settings
 from vlmd.core.errors import UsageError, VlmdError
 from vlmd.core.inputs import Inputs
-from vlmd.core.messages import WindowAnswered
+from vlmd.core.messages.worker import WindowAnswered
 from vlmd.core.names import shown
 from vlmd.core.tasks.base import Reading
 from vlmd.supervisor.asking import task_of

@@ -27,7 +27,7 @@ from vlmd.config.kinds import (
 from vlmd.config.pipeline import PipelineSettings
 from vlmd.config.section import Section
 from vlmd.core.errors import ConfigError
-from vlmd.core.messages import DecodeLimits
+from vlmd.core.messages.decoder import DecodeLimits
 
 SOCKET_PATH_BYTES = 107
 """Longest path a Unix socket can have on Linux."""

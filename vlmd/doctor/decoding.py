@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from vlmd.core.errors import MediaError
-from vlmd.core.messages import DecodeLimits
+from vlmd.core.messages.decoder import DecodeLimits
 from vlmd.core.video import FileRef
 from vlmd.doctor.child import NoAnswer, ask
 from vlmd.doctor.findings import Finding, Setting, fail, ok, warn

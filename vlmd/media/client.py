@@ -24,7 +24,7 @@ import msgspec
 from msgspec.structs import replace
 
 from vlmd.core.errors import Code, LinkError, MediaError
-from vlmd.core.messages import (
+from vlmd.core.messages.decoder import (
     CutsFound,
     DecodeEnded,
     DecodeFrames,

@@ -19,7 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vlmd.core.errors import Code, MediaError
-from vlmd.core.messages import DecodeLimits
+from vlmd.core.messages.decoder import DecodeLimits
 
 FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg"
 """Demuxers by one of their names. No playlists, no text, no raw streams, nothing that opens other files."""

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from scenedetect import ContentDetector, FrameTimecode
 
-from vlmd.core.messages import FindCuts
+from vlmd.core.messages.decoder import FindCuts
 from vlmd.media.container import (
     Demuxer,
     PacketDecoder,

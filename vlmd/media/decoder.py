@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from vlmd.core.errors import Code, Failure, MediaError
-from vlmd.core.messages import (
+from vlmd.core.messages.decoder import (
     CutsFound,
     DecodeEnded,
     DecodeFrames,

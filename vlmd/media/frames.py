@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
-from vlmd.core.messages import DecodeFrames
+from vlmd.core.messages.decoder import DecodeFrames
 from vlmd.media.container import (
     Demuxer,
     PacketDecoder,

@@ -17,7 +17,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vlmd.core.errors import Code, MediaError
-from vlmd.core.messages import DecodeLimits
+from vlmd.core.messages.decoder import DecodeLimits
 from vlmd.core.video import MAX_PICTURES, VideoFacts, VideoIndex
 from vlmd.media import isobmff, matroska
 from vlmd.media.container import (

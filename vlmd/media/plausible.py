@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from vlmd.core.errors import Code, Failure, MediaError
-from vlmd.core.messages import DecodeLimits
+from vlmd.core.messages.decoder import DecodeLimits
 from vlmd.core.video import MAX_PICTURES, VideoIndex
 from vlmd.media.process import printable
 

@@ -12,7 +12,7 @@ import resource
 from pathlib import Path
 
 from vlmd.core.errors import Code, MediaError
-from vlmd.core.messages import DecodeLimits
+from vlmd.core.messages.decoder import DecodeLimits
 from vlmd.media import landlock, seccomp
 
 _PR_SET_NO_NEW_PRIVS = 38

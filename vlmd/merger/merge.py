@@ -12,7 +12,7 @@ import msgspec
 
 from vlmd import log
 from vlmd.core.errors import Code, Failure, UsageError, VlmdError
-from vlmd.core.messages import Discarded, Merged, MergeFailed, MergeJob, Prepared, Publish, ToMerger
+from vlmd.core.messages.merger import Discarded, Merged, MergeFailed, MergeJob, Prepared, Publish, ToMerger
 from vlmd.link import Link
 from vlmd.merger.build import built
 from vlmd.merger.games import waits_for_game, write_games

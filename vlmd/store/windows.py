@@ -8,7 +8,7 @@ import aiosqlite
 import msgspec
 
 from vlmd.core.errors import Code, Failure
-from vlmd.core.messages import WindowAnswered
+from vlmd.core.messages.worker import WindowAnswered
 from vlmd.core.recipe import ASSUMED_EDGE, Recipe, fit_edge, is_degraded
 from vlmd.core.states import ACTIVE_JOBS
 from vlmd.core.video import FileRef, VideoFacts

@@ -10,7 +10,7 @@ import msgspec
 from vlmd.config import ModelSettings, PipelineSettings
 from vlmd.core.families import family_name
 from vlmd.core.inputs import Inputs, Outcome
-from vlmd.core.messages import ModelSpec
+from vlmd.core.messages.worker import ModelSpec
 from vlmd.core.recipe import Generation, Recipe
 from vlmd.core.tasks import prompts
 from vlmd.core.tasks.choice import ChoiceTask

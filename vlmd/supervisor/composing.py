@@ -9,7 +9,7 @@ from vlmd.clock import now_ms
 from vlmd.config import Live, PipelineSettings
 from vlmd.core.errors import Code, MediaError
 from vlmd.core.inputs import Inputs, Outcome
-from vlmd.core.messages import ModelSpec
+from vlmd.core.messages.worker import ModelSpec
 from vlmd.core.recipe import Recipe
 from vlmd.core.states import ACTIVE_JOBS
 from vlmd.core.windows import FrameRule, SpansPlan, WindowPlan

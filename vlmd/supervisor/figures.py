@@ -19,7 +19,7 @@ from vlmd.config import Live, PipelineSettings, Settings
 from vlmd.core import plans
 from vlmd.core.figures import Figures
 from vlmd.core.memory import needed_bytes
-from vlmd.core.messages import ModelSpec
+from vlmd.core.messages.worker import ModelSpec
 from vlmd.core.plans import Shape
 
 logger = logging.getLogger("vlmd.figures")

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from vlmd.core.errors import Code, Failure
-from vlmd.core.messages import Discard, Discarded, FromMerger, Gone, Merged, MergeFailed, MergeJob, Prepared, Publish
+from vlmd.core.messages.base import Gone
+from vlmd.core.messages.merger import Discard, Discarded, FromMerger, Merged, MergeFailed, MergeJob, Prepared, Publish
 from vlmd.log import about
 from vlmd.supervisor.process import Child, python
 

@@ -13,7 +13,7 @@ from vlmd.clock import now_ms
 from vlmd.config import Live, Settings
 from vlmd.core.errors import Code, Failure, MediaError, Problem, UsageError
 from vlmd.core.inputs import Inputs
-from vlmd.core.messages import Merged, MergeFailed, MergeJob
+from vlmd.core.messages.merger import Merged, MergeFailed, MergeJob
 from vlmd.core.video import FileRef
 from vlmd.log import about, level
 from vlmd.media.opening import identify

@@ -10,7 +10,7 @@ from vlmd.config import ModelSettings, Settings
 from vlmd.core.errors import Code, ConfigError, Failure
 from vlmd.core.faults import Fault, failure_of
 from vlmd.core.memory import Stored, weight_bytes
-from vlmd.core.messages import ModelSpec
+from vlmd.core.messages.worker import ModelSpec
 from vlmd.supervisor.figures import shape
 from vlmd.weights import (
     BadWeights,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from vlmd.config import Live, Settings
 from vlmd.core.errors import Failure, Problem
-from vlmd.core.messages import ModelSpec
+from vlmd.core.messages.worker import ModelSpec
 from vlmd.inbox import Inbox
 from vlmd.store import Store
 from vlmd.supervisor.collecting import Collector

@@ -12,7 +12,7 @@ from typing import TypeVar
 from vlmd.clock import now_ms
 from vlmd.config import Live, Settings
 from vlmd.core.errors import Code, Failure, MediaError, Problem
-from vlmd.core.messages import ModelSpec
+from vlmd.core.messages.worker import ModelSpec
 from vlmd.core.video import FileRef, VideoIndex
 from vlmd.core.windows import ScenesPlan, plan_windows
 from vlmd.log import about

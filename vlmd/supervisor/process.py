@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from vlmd.core.errors import LinkError
-from vlmd.core.messages import Gone
+from vlmd.core.messages.base import Gone
 from vlmd.link import MAX_FRAME, decode_message, encode_frame, read_frame
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from vlmd.config import Live, Settings
 from vlmd.config.changes import Changes, changes, kept
 from vlmd.config.keys import dotted
 from vlmd.core.errors import ConfigError, Failure, VlmdError
-from vlmd.core.messages import ModelSpec
+from vlmd.core.messages.worker import ModelSpec
 from vlmd.inbox import Inbox
 from vlmd.supervisor.fleet.fleet import Fleet
 from vlmd.supervisor.folders import make_folders

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Callable
 from vlmd.config import Settings
 from vlmd.core.errors import Code, WorkerError
 from vlmd.core.inputs import Inputs
-from vlmd.core.messages import (
+from vlmd.core.messages.base import Gone
+from vlmd.core.messages.worker import (
     Beat,
     CannotStart,
     FromWorker,
-    Gone,
     LeaseEnded,
     LoadModel,
     Ready,

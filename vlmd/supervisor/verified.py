@@ -20,7 +20,7 @@ import msgspec
 from vlmd.clock import now_ms
 from vlmd.core.errors import Problem
 from vlmd.core.families import family_name
-from vlmd.core.messages import ModelSpec, Ready
+from vlmd.core.messages.worker import ModelSpec, Ready
 from vlmd.core.verification import Check
 from vlmd.log import about
 from vlmd.supervisor.devices.discovery import Device

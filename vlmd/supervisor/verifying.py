@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from vlmd.config import Settings
 from vlmd.core.errors import Code, UsageError, WorkerError
-from vlmd.core.messages import Beat, CannotStart, FromWorker, Gone, LoadModel, Ready
+from vlmd.core.messages.base import Gone
+from vlmd.core.messages.worker import Beat, CannotStart, FromWorker, LoadModel, Ready
 from vlmd.supervisor.devices.discovery import discover
 from vlmd.supervisor.devices.nvml import Nvml
 from vlmd.supervisor.fleet.worker import worker_process

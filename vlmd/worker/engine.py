@@ -17,7 +17,7 @@ from vlmd.core import plans
 from vlmd.core.abilities import Wishes, lacking
 from vlmd.core.errors import Code, Failure, WorkerError
 from vlmd.core.figures import Figures
-from vlmd.core.messages import ModelSpec, Ready
+from vlmd.core.messages.worker import ModelSpec, Ready
 from vlmd.core.recipe import Recipe
 from vlmd.core.verification import Verification
 from vlmd.weights import installed

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from vlmd.core.errors import Code, Failure, MediaError, WorkerError
-from vlmd.core.messages import RunWindows
+from vlmd.core.messages.worker import RunWindows
 from vlmd.core.recipe import Recipe, fit_edge
 from vlmd.core.tasks.prompts import fill_window
 from vlmd.core.windows import Window

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from vlmd.core.abilities import Wishes, missing_packages
 from vlmd.core.errors import Code, WorkerError
 from vlmd.core.faults import Fault, failure_of
-from vlmd.core.messages import ModelSpec
+from vlmd.core.messages.worker import ModelSpec
 from vlmd.weights import faults_of, installed
 
 _LONGEST = 300

@@ -20,7 +20,7 @@ import msgspec
 from vlmd import log
 from vlmd.core.answers import Timings, Usage
 from vlmd.core.errors import Code, Failure, WorkerError
-from vlmd.core.messages import (
+from vlmd.core.messages.worker import (
     BatchBegun,
     Beat,
     Cancel,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlmd.core.answers import OptionLogprobs, Token
-from vlmd.core.messages import RunWindows
+from vlmd.core.messages.worker import RunWindows
 from vlmd.core.windows import Window
 
 Picture = npt.NDArray[np.uint8]

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from vlmd.core.answers import Finish
-from vlmd.core.messages import DecodeLimits, RunWindows
+from vlmd.core.messages.decoder import DecodeLimits
+from vlmd.core.messages.worker import RunWindows
 from vlmd.core.recipe import Generation, Recipe, fit_edge
 from vlmd.core.verification import Check, Verification
 from vlmd.core.video import FileIdentity, FileRef

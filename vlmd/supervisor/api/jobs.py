@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from vlmd.core.errors import UsageError
 from vlmd.core.inputs import Inputs
-from vlmd.core.messages import Merged, MergeFailed
+from vlmd.core.messages.merger import Merged, MergeFailed
 from vlmd.store import views
 from vlmd.supervisor.api.answering import NotFound, job_id, number, read
 from vlmd.supervisor.api.verbs import Verbs

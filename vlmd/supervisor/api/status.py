@@ -17,7 +17,7 @@ from starlette.routing import Route
 from vlmd import __version__
 from vlmd.clock import now_ms
 from vlmd.core.answers import Timings
-from vlmd.core.messages import ModelSpec
+from vlmd.core.messages.worker import ModelSpec
 from vlmd.core.names import shown
 from vlmd.store import views
 from vlmd.supervisor.api.answering import read

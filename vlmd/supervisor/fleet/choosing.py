@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from vlmd.core.errors import Code, Failure
-from vlmd.core.messages import ModelSpec
+from vlmd.core.messages.worker import ModelSpec
 from vlmd.store.windows import OpenJob
 from vlmd.supervisor.fleet import scheduler
 from vlmd.supervisor.fleet.slot import Slot

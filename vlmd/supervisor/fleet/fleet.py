@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from vlmd.clock import now_ms
 from vlmd.config import LimitSettings, Settings
 from vlmd.core.errors import Code, Failure, UsageError, VlmdError
-from vlmd.core.messages import LeaseEnded, ModelSpec, Ready, WindowAnswered, WindowFailed
+from vlmd.core.messages.worker import LeaseEnded, ModelSpec, Ready, WindowAnswered, WindowFailed
 from vlmd.log import about
 from vlmd.store import Store, jobs, windows
 from vlmd.store import devices as stored_devices

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from vlmd.clock import now_ms
 from vlmd.config.settings import LimitSettings
 from vlmd.core.errors import Code, Failure
-from vlmd.core.messages import ModelSpec, RunWindows
+from vlmd.core.messages.worker import ModelSpec, RunWindows
 from vlmd.store import Store, windows
 from vlmd.store.windows import OpenJob
 from vlmd.supervisor.fleet import scheduler

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vlmd.core.messages import RunWindows
+from vlmd.core.messages.worker import RunWindows
 from vlmd.supervisor.fleet.states import Lost
 
 

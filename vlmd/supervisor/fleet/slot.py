@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from vlmd.core.errors import OF_THE_MODEL, Code, Failure
 from vlmd.core.memory import CONTEXT_BYTES, Memory, needed_bytes, never_fits, shortage
-from vlmd.core.messages import ModelSpec, Ready, RunWindows, WindowAnswered
+from vlmd.core.messages.worker import ModelSpec, Ready, RunWindows, WindowAnswered
 from vlmd.log import about
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.devices.memory import summed

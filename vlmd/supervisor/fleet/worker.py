@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from vlmd.core.errors import Failure
-from vlmd.core.messages import (
+from vlmd.core.messages.base import Gone
+from vlmd.core.messages.worker import (
     BatchBegun,
     Beat,
     Cancel,
     CannotStart,
     FromWorker,
-    Gone,
     LeaseEnded,
     LoadModel,
     ModelSpec,
