@@ -274,6 +274,7 @@ END;
 CREATE TABLE collections (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     base     TEXT NOT NULL UNIQUE,
+    source   BLOB NOT NULL, -- the manifest's path
     pipeline TEXT NOT NULL,
     active   INTEGER NOT NULL DEFAULT 0,
     version  INTEGER NOT NULL DEFAULT 1,
