@@ -94,6 +94,32 @@ def test_no_swap_while_the_loaded_model_has_work_nearly_as_old(two_models: Calla
     assert daemon.stop() == 0
 
 
+def test_a_device_keeps_its_model_for_what_comes_of_the_job_it_has_just_ended(
+    new_daemon: StartDaemon, films: Films
+) -> None:
+    """Job 1 needs another of the same model; that of the other model is open all the while."""
+    daemon = new_daemon(
+        script={"seconds": 0.02},
+        **{
+            "models.other": {"path": "model", "max_batch": 4, "frame_edge": 64},
+            "pipelines.told": {"model": "it", "labels": LABELS, "context": ["match"]},
+            "pipelines.told.window": WINDOW,
+            "pipelines.second": {"model": "other", "labels": LABELS},
+            "pipelines.second.window": WINDOW,
+        },
+    )
+    daemon.start()
+    daemon.until_answering()
+    daemon.post("/v1/devices/pause")
+    for name, pipeline, count in (("one", "told", 1), ("two", "second", 2)):
+        daemon.stage.drop(films[name].path, f"../{pipeline}/{name}.mp4")
+        daemon.until(lambda: len(daemon.jobs("queued")) == count, "it is planned")  # noqa: B023
+    daemon.post("/v1/devices/resume")
+    daemon.until(lambda: len(daemon.jobs("done")) == 3, "all jobs are done")
+    assert device(daemon)["swaps"] == 1
+    assert daemon.stop() == 0
+
+
 def test_a_much_older_job_of_another_model_goes_first_and_the_device_comes_back_once(
     two_models: Callable[..., Daemon], films: Films
 ) -> None:
@@ -157,18 +183,18 @@ def test_a_model_that_cannot_be_loaded_costs_one_swap_and_is_tried_again_when_as
 def test_a_worker_killed_in_the_middle_of_a_swap_costs_nothing_but_time(
     two_models: Callable[..., Daemon], films: Films
 ) -> None:
-    daemon = two_models(load_seconds=1.0)
+    daemon = two_models(load_seconds=2.0, load_parts=4)
     take_in(daemon, films, ("one", "match"), ("two", "second"))
     daemon.start()
     daemon.until_answering()
     daemon.post("/v1/devices/resume")
-    daemon.until(lambda: loads(daemon) == ["it", "other"], "it loads the other model")
+    daemon.until(lambda: loads(daemon) == ["it", "other"] and loading(daemon, 0.5), "half of the other is loaded")
     (worker,) = (process for process in descendants(daemon.pid) if process.kind == "worker")
     worker.send(signal.SIGKILL)
     daemon.until(lambda: len(daemon.jobs("done")) == 2, "both are done")
     assert loads(daemon) == ["it", "other", "other"]
     assert (device(daemon)["swaps"], device(daemon)["deaths"]) == (1, 1)
-    assert device(daemon)["swap_seconds"] > 2.0, "the failed start counts"
+    assert device(daemon)["swap_seconds"] > 3.0, "the failed start counts"
     assert not daemon.rows("SELECT 1 FROM windows WHERE failures > 0")
 
 

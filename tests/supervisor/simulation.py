@@ -49,6 +49,11 @@ class Swap:
     """The queue at the moment of the decision."""
 
 
+async def _nothing_coming(model: str) -> bool:
+    """Every job is planned at once."""
+    return False
+
+
 class SimSlot:
     """What the giver sees of a slot. One window takes a second, a model 90, the end of a worker 10."""
 
@@ -195,7 +200,7 @@ class World:
         self.slots = [SimSlot(number, specs[models[0]], self) for number in range(devices)]
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
-        self.giver = Giver(LimitSettings(), self, specs, self.slots)  # type: ignore[arg-type]  # only what it asks for
+        self.giver = Giver(LimitSettings(), self, specs, self.slots, _nothing_coming)  # type: ignore[arg-type]  # only what it asks for
 
     def arrive(self, arrivals: Sequence[Arrival]) -> None:
         for arrival in arrivals:

@@ -47,7 +47,7 @@ def test_a_model_for_which_there_are_too_few_devices_is_refused_also_after_a_res
     assert one.unloadable()["large"].code == Code.TOO_FEW_DEVICES
     one.slots[0].resume()
     assert not one.unloadable()
-    one.reload(parse_settings({}).limits)
+    one.reload(parse_settings({}))
     assert list(one.unloadable()) == ["large"]
     said = one.why_nothing_moves(["large"]) or ""
     assert said.startswith("large cannot be loaded: large takes 2 devices of one kind (devices_per_worker), and there")

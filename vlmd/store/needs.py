@@ -78,6 +78,19 @@ async def wait(db: aiosqlite.Connection, job_id: int, now: int) -> bool:
     )
 
 
+async def coming(db: aiosqlite.Connection, pipelines: Sequence[str]) -> bool:
+    """Whether a job of these pipelines is about to have windows: it is planned, or waits for what is merged now."""
+    marks = ", ".join("?" for _ in pipelines)
+    found = await one(
+        db,
+        f"SELECT 1 FROM jobs WHERE pipeline IN ({marks}) AND (state = 'indexing' OR ({_OF_A_NEED} AND NOT EXISTS"
+        " (SELECT 1 FROM needs JOIN jobs AS needed ON needed.id = needed_id WHERE job_id = jobs.id"
+        "  AND needed.state IN ('indexing', 'waiting', 'queued', 'running')))) LIMIT 1",
+        tuple(pipelines),
+    )
+    return found is not None
+
+
 async def satisfied(db: aiosqlite.Connection, job_id: int, changed: bool, now: int) -> None:
     """A job is done: those that waited for it, or failed for its sake, look again at what they ask.
 

@@ -116,7 +116,7 @@ class Reloading:
 
     async def _take_over(self, settings: Settings, found: Changes) -> Reloaded:
         self._live.now = settings
-        self._fleet.reload(settings.limits)
+        self._fleet.reload(settings)
         self._inbox.reload()
         jobs = await self._planner.adopt()
         for job in jobs:

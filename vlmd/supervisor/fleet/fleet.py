@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vlmd.clock import now_ms
-from vlmd.config import LimitSettings, Settings
+from vlmd.config import Settings
 from vlmd.core.errors import Code, Failure, UsageError, VlmdError
 from vlmd.core.messages.worker import LeaseEnded, ModelSpec, Ready, WindowAnswered, WindowFailed
 from vlmd.log import about
-from vlmd.store import Store, jobs, windows
+from vlmd.store import Store, jobs, needs, windows
 from vlmd.store import devices as stored_devices
 from vlmd.supervisor.devices.discovery import Device
 from vlmd.supervisor.devices.memory import memory_of
@@ -85,16 +85,23 @@ class Fleet:
         self._models = models
         self._first = first.name
         self._choice = Choice(models, self.slots)
-        self._giver = Giver(limits, store, models, self.slots)
+        self._pipelines = settings.pipelines
+        self._giver = Giver(limits, store, models, self.slots, self._coming)
         self._refuse_too_large()
 
-    def reload(self, limits: LimitSettings) -> None:
-        """Other limits count from now on; how often a start may fail stays as it was."""
+    def reload(self, settings: Settings) -> None:
+        """Other limits and pipelines count from now on; how often a start may fail stays as it was."""
+        limits, self._pipelines = settings.limits, settings.pipelines
         self._limits = self._giver.limits = limits
         self.checkpoints.failure_limit = limits.window_failures
         for slot in self.slots:
             slot.patience.limit(limits.load_seconds, limits.progress_seconds)
         self._refuse_too_large()
+
+    async def _coming(self, model: str) -> bool:
+        """Whether a job for this model is about to have windows."""
+        asking = [name for name, pipeline in self._pipelines.items() if pipeline.model == model]
+        return await self._store.write(needs.coming, asking)
 
     def _refuse_too_large(self) -> None:
         """Models that take more devices than there are: for them nothing needs to be tried."""

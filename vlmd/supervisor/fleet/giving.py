@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from vlmd.clock import now_ms
 from vlmd.config.settings import LimitSettings
@@ -19,18 +20,32 @@ from vlmd.supervisor.fleet.states import SlotState
 _SHARE_OF_PICTURES = 4
 """The pictures of one lease take at most this part of what a decoder may use."""
 
+_HOLD_SECONDS = 5.0
+"""A device keeps its model for so long where work for that is about to come: loading it twice takes longer."""
+
+Coming = Callable[[str], Awaitable[bool]]
+"""Whether work for a model is about to come."""
+
 
 class Giver:
     """Gives out windows whenever somebody says that there may be some."""
 
     def __init__(
-        self, limits: LimitSettings, store: Store, models: Mapping[str, ModelSpec], slots: Sequence[Slot]
+        self,
+        limits: LimitSettings,
+        store: Store,
+        models: Mapping[str, ModelSpec],
+        slots: Sequence[Slot],
+        coming: Coming,
     ) -> None:
         self.limits = limits
         self._store = store
         self._models = models
         self._slots = slots
+        self._coming = coming
         self._choice = Choice(models, slots)
+        self._held: dict[str, float] = {}
+        """Devices that keep their model for work that is about to come, and since when."""
         self._work = asyncio.Event()
 
     def wake(self) -> None:
@@ -69,9 +84,23 @@ class Giver:
         wanted = self._choice.wanted(slot, jobs)
         job = scheduler.choose_job(jobs, slot.model.name)
         if wanted is not None:
-            self._change(slot, wanted)
+            if job is not None or not await self._holds(slot):
+                self._change(slot, wanted)
         elif job is not None:
             await self._lease(slot, job, jobs)
+
+    async def _holds(self, slot: Slot) -> bool:
+        """It waits a moment for work of the model it has, as after a job that others need."""
+        if not slot.empty_handed or not await self._coming(slot.model.name):
+            self._held.pop(slot.name, None)
+            return False
+        now = time.monotonic()
+        if slot.name not in self._held:
+            asyncio.get_running_loop().call_later(_HOLD_SECONDS, self.wake)
+        if now - self._held.setdefault(slot.name, now) < _HOLD_SECONDS:
+            return True
+        del self._held[slot.name]
+        return False
 
     def _change(self, slot: Slot, wanted: str) -> None:
         """Load another model, once every device that it takes has nothing in hand."""
@@ -93,6 +122,7 @@ class Giver:
         size = scheduler.lease_size(job, jobs, serving, slot.model.max_batch, self.limits.lease_windows)
         memory = self.limits.decoder_memory_bytes // _SHARE_OF_PICTURES
         lease = await self._store.write(windows.lease, job.id, slot.name, size, now_ms(), not slot.leases, memory)
+        self._held.pop(slot.name, None)
         if lease is not None and not slot.give(self._run(lease), alone=lease.suspect):
             failure = Failure(Code.WORKER_LOST, "the worker went away before it began")
             await self._store.write(windows.release, [lease.id], [], failure, self.limits.window_failures, now_ms())
