@@ -130,6 +130,10 @@ def test_two_models_on_the_same_videos(tmp_path):
     paths = [truth_of(tmp_path / f"{k}.json", video=f"{k}.mp4") for k in range(6)]
     good = [document(f"{k}.mp4", events=[event(10)]) for k in range(6)]
     bad = [document(f"{k}.mp4", events=[event(60)], model="worse") for k in range(6)]
+    for one, another in zip(good, bad, strict=True):  # dropped into the folders of two pipelines
+        one["video"]["name"], another["video"]["name"] = (
+            f"{pipeline}/{one['video']['name']}" for pipeline in ("a", "b")
+        )
     f1 = next(one for one in report_of(good, *paths, against=bad).comparisons if one.figure == "f1")
     assert (f1.difference, f1.units, f1.p) == (1.0, 6, 2 / 64)
 

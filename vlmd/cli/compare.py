@@ -54,26 +54,37 @@ def _print(agreement: Agreement, limit: int) -> None:
         rows = [[one.label, *(one.found.get(title, 0) for title in titles), one.by_all, one.by_one]
                 for one in agreement.labels]  # fmt: skip
         print_table(["label", *map(shown, titles), "by all", "by one"], rows)
-    print_table(
-        ["a", "b", "both", "only a", "only b", "agreement", "kappa"],
-        [[shown(one.a), shown(one.b), one.both, one.only_a, one.only_b, _share(one.agreement), _share(one.kappa)]
-         for one in agreement.pairs],
-    )  # fmt: skip
+    if agreement.videos and not agreement.pairs:
+        click.echo("they wrote texts, of which no two are the same; `vlmd evaluate` scores them beside the truth")
+    if agreement.pairs:
+        _print_pairs(agreement)
     if agreement.disagreements and limit:
-        print_table(
-            ["video", "from", "to", "event", "found by", "not by"],
-            [[shown(one.video), clock(one.start_s), clock(one.end_s),
-              shown(f"{one.label}, {one.team}" if one.team else one.label),
-              shown("; ".join(one.seen_by)), shown("; ".join(one.not_by))]
-             for one in agreement.disagreements[:limit]],
-        )  # fmt: skip
-        if (more := len(agreement.disagreements) - limit) > 0:
-            click.echo(f"and {more} more disagreements; --limit lists them, --json holds all")
+        _print_disagreements(agreement, limit)
     print_table(
         ["model", "results", "windows", "video", "device s", "real-time factor", "s/window"],
         [[shown(one.title), one.results, one.windows, clock(one.video_s), one.device_s, _share(one.real_time_factor),
           _share(one.seconds_per_window)] for one in agreement.timings],
     )  # fmt: skip
+
+
+def _print_pairs(agreement: Agreement) -> None:
+    print_table(
+        ["a", "b", "both", "only a", "only b", "agreement", "kappa"],
+        [[shown(one.a), shown(one.b), one.both, one.only_a, one.only_b, _share(one.agreement), _share(one.kappa)]
+         for one in agreement.pairs],
+    )  # fmt: skip
+
+
+def _print_disagreements(agreement: Agreement, limit: int) -> None:
+    print_table(
+        ["video", "from", "to", "event", "found by", "not by"],
+        [[shown(one.video), clock(one.start_s), clock(one.end_s),
+          shown(f"{one.label}, {one.team}" if one.team else one.label),
+          shown("; ".join(one.seen_by)), shown("; ".join(one.not_by))]
+         for one in agreement.disagreements[:limit]],
+    )  # fmt: skip
+    if (more := len(agreement.disagreements) - limit) > 0:
+        click.echo(f"and {more} more disagreements; --limit lists them, --json holds all")
 
 
 def _share(value: float | None) -> str:

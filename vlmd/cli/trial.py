@@ -19,6 +19,7 @@ from vlmd.core.errors import UsageError, VlmdError
 from vlmd.core.inputs import Inputs
 from vlmd.core.messages.worker import WindowAnswered
 from vlmd.core.names import shown
+from vlmd.core.numbers import counted
 from vlmd.core.tasks.base import Reading
 from vlmd.supervisor.asking import task_of
 from vlmd.supervisor.trial import Trial
@@ -72,7 +73,7 @@ async def tried(
             with doing.aside():
                 if not quiet:
                     _print(found[-1])
-            doing.say(f"{len(found)} of {count} windows answered")
+            doing.say(f"{len(found)} of {counted(attempt.asked, 'window')} answered")
     return found
 
 
@@ -95,3 +96,5 @@ def _print(window: dict[str, Any]) -> None:
     click.echo(f"{span}: {window['outcome']} ({tokens}, {window['generate_ms']} ms)")
     for line in window["text"].splitlines() or [""]:
         click.echo(f"    {shown(line)}")
+    if letters := window["reading"].get("probabilities"):
+        click.echo(f"    {', '.join(f'{letter} {share:.3f}' for letter, share in letters.items())}")

@@ -17,6 +17,7 @@ import msgspec
 from vlmd.core.inputs import Outcome, Span
 from vlmd.core.tasks.ensemble import Agreed, agree
 from vlmd.core.video import seconds_to_ms
+from vlmd.evaluation.results import Key, sample_key
 
 Document = dict[str, Any]
 
@@ -77,6 +78,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     tolerance_s: float
     labels: list[LabelCount]
     pairs: list[Pair]
+    """Empty where there are neither events nor choices: no two captions are the same."""
     disagreements: list[Disagreement]
     timings: list[Timing]
 
@@ -94,12 +96,13 @@ def compare(documents: Iterable[Document], tolerance_s: float = 3.0) -> Agreemen
     videos = _by_video(titled)
     shared = {key: group for key, group in videos.items() if len(group) > 1}
     agreed = [(group, agree(_outcomes(group), seconds_to_ms(tolerance_s))) for group in shared.values()]
+    comparable = any("choice" in document or "events" in document for _, document in titled)
     return Agreement(
         titles=titles,
         videos=len(shared),
         tolerance_s=tolerance_s,
         labels=_labels(agreed),
-        pairs=[_pair(a, b, agreed, list(shared.values())) for a, b in combinations(titles, 2)],
+        pairs=[_pair(a, b, agreed, list(shared.values())) for a, b in combinations(titles, 2)] if comparable else [],
         disagreements=[one for group, events in agreed for one in _disagreements(group, events)],
         timings=[_timing(title, [document for name, document in titled if name == title]) for title in titles],
     )
@@ -120,12 +123,12 @@ def _recipe(document: Document) -> str:
     return str(document["recipe"]["digest"])
 
 
-def _by_video(titled: Iterable[tuple[str, Document]]) -> dict[tuple[str, str], dict[str, Document]]:
-    """(sha256, sample) → the results of every model."""
-    videos: dict[tuple[str, str], dict[str, Document]] = {}
+def _by_video(titled: Iterable[tuple[str, Document]]) -> dict[Key, dict[str, Document]]:
+    """Samples → the results of every model."""
+    videos: dict[Key, dict[str, Document]] = {}
     for title, document in titled:
-        sample = (document.get("inputs") or {}).get("id") or ""
-        videos.setdefault((document["video"]["sha256"], sample), {})[title] = document
+        video, sample = document["video"], (document.get("inputs") or {}).get("id")
+        videos.setdefault(sample_key(video["sha256"], video["name"], sample), {})[title] = document
     return videos
 
 

@@ -10,10 +10,8 @@ import numpy as np
 
 from vlmd.core.numbers import counted
 from vlmd.evaluation.report import Comparison, Figure
+from vlmd.evaluation.results import Key
 from vlmd.evaluation.uncertainty import ROUNDS, Floats, OfTotals, interval, paired
-
-Key = tuple[str, str, str | None]
-"""Of a sample: the video's sha256 and name, and the sample's id."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,15 @@ T = TypeVar("T")
 EVENT_TASKS = ("events", "ensemble")
 
 
+Key = tuple[str, str, str | None]
+"""Of a sample: its video's sha256, what its file is called, and the sample's id."""
+
+
+def sample_key(sha256: str, name: str, sample: str | None) -> Key:
+    """Folders do not count: the same video may have been dropped into those of several pipelines."""
+    return sha256, name.rpartition("/")[2], sample
+
+
 class Video(msgspec.Struct, frozen=True):
     name: str
     sha256: str
@@ -99,9 +108,9 @@ class Result(msgspec.Struct, frozen=True):
     def labels(self) -> list[str]:
         return [str(label) for label in self.task.get("labels") or []]
 
-    def key(self) -> tuple[str, str, str | None]:
+    def key(self) -> Key:
         """What makes it the same sample as another model's."""
-        return self.video.sha256, self.video.name, self.inputs.id if self.inputs else None
+        return sample_key(self.video.sha256, self.video.name, self.inputs.id if self.inputs else None)
 
     def written(self) -> list[Text]:
         """Captions, texts or feedback, in order."""

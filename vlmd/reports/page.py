@@ -124,7 +124,7 @@ def _agreement(book: Book) -> Iterator[str]:
         ],
     )  # fmt: skip
     yield "<p class=note>Time of the device for answers, without loading the model; windows of one batch share it.</p>"
-    if agreement.videos:
+    if agreement.pairs and agreement.videos:
         yield f"<h3>Agreement</h3><p class=note>Events within {agreement.tolerance_s:g} s are the same.</p>"
         yield _table(
             ["a", "b", "both", "only a", "only b", "agreement", "kappa"],

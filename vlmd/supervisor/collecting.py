@@ -54,10 +54,11 @@ class Collector:
         return await self._store.write(collections.due)
 
     async def _collect(self, due: collections.Due) -> None:
-        listed = [_entry(dict(row)) for row in await self._store.write(collections.samples, due.id)]
         pipeline = self._live.now.pipelines.get(due.pipeline)
+        choices = pipeline is not None and pipeline.task == "choice"
+        listed = [_entry(dict(row), choices) for row in await self._store.write(collections.samples, due.id)]
         try:
-            await asyncio.to_thread(self._write, due, listed, pipeline is not None and pipeline.task == "choice")
+            await asyncio.to_thread(self._write, due, listed, choices)
         except OSError as error:
             self._wait(due, str(error))
             await asyncio.sleep(_AGAIN_SECONDS)
@@ -96,8 +97,8 @@ def _publish(root: Path, path: Path, pieces: Iterable[str]) -> None:
     draft.publish()
 
 
-def _entry(row: dict[str, Any]) -> dict[str, Any]:
-    """A sample as it is listed; an answer only of a job that is done."""
+def _entry(row: dict[str, Any], choices: bool) -> dict[str, Any]:
+    """A sample as it is listed; an answer only of a job that is done: a letter, or all that was said."""
     done = row["state"] == "done"
     told = json.loads(row["outcome"])["text"] if done and row["outcome"] and row["outcome"] != "{}" else ""
     missing_job = "missing" if row["lacking"] else "forgotten"
@@ -109,5 +110,5 @@ def _entry(row: dict[str, Any]) -> dict[str, Any]:
         "code": row["code"],
         "reason": row["lacking"] or row["reason"],
         "result": f"{row['result']}.json" if done else None,
-        "answer": told.partition(".")[0] or None,
+        "answer": (told.partition(".")[0] if choices else told) or None,
     }

@@ -35,13 +35,14 @@ class Scenes:
         async with self._looking.setdefault(key, asyncio.Lock()):
             pts = await self._store.write(cuts.find, *key)
             if pts is None:
-                pts = await decoding(lambda decoder: _found(decoder, index, threshold, looked_at))
+                pts = await decoding(lambda decoder: find_cuts(decoder, index, threshold, looked_at))
                 await self._store.write(cuts.keep, *key, pts, now_ms())
         self._looking.pop(key, None)
         return [index.ms(one) for one in pts]
 
 
-def _found(decoder: Decoder, index: VideoIndex, threshold: float, looked_at: Told) -> list[int]:
+def find_cuts(decoder: Decoder, index: VideoIndex, threshold: float, looked_at: Told) -> list[int]:
+    """Ticks at which scenes begin, but for the first. Raises `MediaError`."""
     width, height = fit_edge(index.facts.width, index.facts.height, _EDGE)
     pictures = len(index.pts)
     return decoder.cuts(index, threshold, width, height, lambda count: looked_at(min(1.0, count / pictures)))

@@ -70,8 +70,8 @@ class InstructBlip(Family):
         return self.model.language_model
 
     def encode(self, pictures: Sequence[Picture], size: FrameSize) -> list[Frame]:
-        """The pictures as they are, (height, width, 3)."""
-        return [Frame(torch.from_numpy(np.ascontiguousarray(picture))) for picture in pictures]
+        """Copies of the pictures as they are, (height, width, 3)."""
+        return [Frame(torch.from_numpy(np.array(picture))) for picture in pictures]
 
     def pixels(self, pictures: Sequence[Picture], size: FrameSize) -> dict[str, torch.Tensor]:
         """`pixel_values` (1, 3, height, width) of the panorama."""
