@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,12 @@ class Box:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(*(words or ("run", "--once"))), capture_output=True, text=True, timeout=240)
 
+    def until(self, happened: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + 120
+        while not happened():
+            assert time.monotonic() < deadline, what
+            time.sleep(0.1)
+
     def result(self, pipeline: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / "results" / pipeline / "match.mp4.json").read_text())
         return found
@@ -140,7 +147,13 @@ def test_everything_that_is_needed_comes_by_itself_and_once(box: Box) -> None:
     both = box.result("both")
     assert {name for event in both["events"] for name in event["models"]} <= {"fast", "told"}
     assert sum(len(event["evidence"]) for event in both["events"]) == len(fast["events"]) + len(told["events"])
-    assert (box.folder / "results" / "both" / "match.mp4.csv").read_text()
+    table = box.folder / "results" / "both" / "match.mp4.csv"
+    assert table.read_text()
+    table.unlink()
+    with subprocess.Popen(box.command("run", "-q"), stderr=subprocess.DEVNULL) as daemon:
+        box.until(lambda: box.run("merge", "1").returncode == 0, "the daemon takes it")
+        box.until(table.exists, "it is merged anew, though it has no windows")
+        daemon.terminate()
 
 
 def test_a_changed_question_is_asked_again_with_what_depends_on_it_and_nothing_else(box: Box) -> None:

@@ -165,14 +165,15 @@ async def retry(db: aiosqlite.Connection, job_id: int, fresh: bool, now: int) ->
 async def remerge(db: aiosqlite.Connection, job_id: int, now: int) -> bool:
     """Write the result anew from the stored answers. False unless every window is answered or failed.
 
-    A job that is being forgotten has lost its first window first.
+    A job that is being forgotten has lost its first window first. One that asks nothing by itself has no windows.
     """
     return bool(
         await change(
             db,
             "UPDATE jobs SET state = 'merging', code = NULL, reason = NULL, changed_at = ? WHERE id = ?"
             " AND state IN ('done', 'failed') AND answered + failed = total"
-            " AND EXISTS (SELECT 1 FROM windows WHERE job_id = jobs.id AND idx = 0)",
+            " AND recipe IS NOT NULL"
+            " AND (total = 0 OR EXISTS (SELECT 1 FROM windows WHERE job_id = jobs.id AND idx = 0))",
             (now, job_id),
         )
     )

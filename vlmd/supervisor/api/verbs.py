@@ -96,5 +96,8 @@ class Verbs:
 
     async def merge(self, job: int) -> None:
         if not await self._store.write_now(jobs.remerge, job, now_ms()):
-            raise UsageError(f"job {job} is not done; `vlmd show --so-far {job}` merges what is there")
+            raise UsageError(
+                f"job {job} is not done, or its answers have been forgotten; `vlmd show --so-far {job}` merges what is"
+                " there, `vlmd retry` asks what is missing"
+            )
         self._parts.changed()
