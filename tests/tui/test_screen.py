@@ -95,7 +95,7 @@ def test_columns_stay_where_they_are_when_numbers_change() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    wanted=st.dictionaries(st.sampled_from(["problems", "devices", "jobs", "events"]), st.integers(1, 5000)),
+    wanted=st.dictionaries(st.sampled_from(["problems", "devices", "jobs", "seen"]), st.integers(1, 5000)),
     room=st.integers(0, 100),
 )
 def test_lines_are_shared_out_and_none_is_wasted(wanted: dict[str, int], room: int) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tui.making import TASK, answer, seen
 from vlmd.core.merge import WindowEvents, merge_events
+from vlmd.core.tasks.choice import ChoiceTask
 from vlmd.core.tasks.events import parse_answer
-from vlmd.tui.seen import AnswerPage, Cursors
+from vlmd.core.tasks.feedback import FeedbackTask
+from vlmd.core.tasks.text import TextTask
+from vlmd.tui.seen import AnswerPage, Cursors, Seen
 
 
 def said(*labels: str) -> str:
@@ -39,8 +44,23 @@ def test_the_newest_event_comes_first_and_an_old_one_seen_again_does_not() -> No
         answer(4, 90, said("Yellow card"), job=2, name="other.mkv"),
     ]
     newest = seen(answers).newest(10)
-    assert [(one.event.label, one.job) for one in newest] == [("Yellow card", 2), ("Substitution", 1), ("Goal", 1)]
-    assert len(newest[2].event.evidence) == 1
+    assert [(one.what, one.job) for one in newest] == [("Yellow card", 2), ("Substitution", 1), ("Goal", 1)]
+
+
+def test_what_other_tasks_say_is_seen_window_by_window() -> None:
+    tasks = {"match": TextTask(), "road": ChoiceTask(choices=["red", "green"]), "physio": FeedbackTask()}
+    pages = [
+        msgspec.structs.replace(answer(1, 10, "A ball.\nIt \x1b[2Jrolls."), pipeline="match"),
+        msgspec.structs.replace(answer(2, 0, "B", job=2), pipeline="road", option_logprobs=[-2.0, -0.2]),
+        msgspec.structs.replace(answer(3, 0, "Cat cow - slower.", job=3), pipeline="physio"),
+        msgspec.structs.replace(answer(4, 20, "   ", job=1), pipeline="match"),
+    ]
+    taken = Seen()
+    taken.take(AnswerPage(pages, tasks))
+    assert [(one.what, one.details) for one in taken.newest(9)] == [
+        ("Cat cow", "slower."), ("B", ""), ("A ball. It \ufffd[2Jrolls.", "A ball. It \ufffd[2Jrolls.")]  # fmt: skip
+    assert taken.newest(9)[1].confidence == pytest.approx(0.858, abs=0.001)
+    assert taken.counts() == {1: 1, 2: 1, 3: 1}
 
 
 def test_an_answer_given_afresh_replaces_the_old_one() -> None:

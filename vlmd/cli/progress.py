@@ -12,7 +12,7 @@ from vlmd.core.names import shown
 from vlmd.tui.cells import position
 from vlmd.tui.frame import Frame
 from vlmd.tui.problems import Problem
-from vlmd.tui.seen import SeenEvent
+from vlmd.tui.seen import Sighting
 
 _PAUSE_SECONDS = 5.0
 """Between two lines that say how far everything is."""
@@ -55,7 +55,7 @@ class Story:
         if document is None or frame is None or trouble:
             return
         yield from self._new_problems(frame)
-        yield from self._new_events(frame)
+        yield from self._newly_seen(frame)
         text = describe(document)
         if text != self._last and now - self._said_at >= _PAUSE_SECONDS:
             self._last, self._said_at = text, now
@@ -67,12 +67,12 @@ class Story:
                 yield problem_line(problem)
         self._problems = set(frame.problems)
 
-    def _new_events(self, frame: Frame) -> Iterator[str]:
-        """Events that were there before it began to watch are no news."""
+    def _newly_seen(self, frame: Frame) -> Iterator[str]:
+        """What was there before it began to watch is no news."""
         if self._newest is not None:
-            new = [seen for seen in frame.events if seen.order > self._newest]
-            yield from map(_event_line, reversed(new))
-        self._newest = max([self._newest or 0, *(seen.order for seen in frame.events)])
+            new = [seen for seen in frame.seen if seen.order > self._newest]
+            yield from map(_seen_line, reversed(new))
+        self._newest = max([self._newest or 0, *(seen.order for seen in frame.seen)])
 
 
 def problem_line(problem: Problem) -> str:
@@ -80,11 +80,10 @@ def problem_line(problem: Problem) -> str:
     return shown(f"{problem.what}: {problem.reason}{helps}")
 
 
-def _event_line(seen: SeenEvent) -> str:
-    event = seen.event
-    sure = "" if event.confidence is None else f", {event.confidence:.2f}"
-    team = f", {event.team}" if event.team else ""
-    return shown(f"{seen.video} {position(event.start_ms / 1000)}: {event.label}{team}{sure}")
+def _seen_line(seen: Sighting) -> str:
+    sure = "" if seen.confidence is None else f", {seen.confidence:.2f}"
+    team = f", {seen.team}" if seen.team else ""
+    return shown(f"{seen.video} {position(seen.start_ms / 1000)}: {seen.what}{team}{sure}")
 
 
 def describe(status: dict[str, Any]) -> str:

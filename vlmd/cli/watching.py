@@ -14,7 +14,7 @@ import msgspec
 from vlmd.cli.client import Client
 from vlmd.core.errors import VlmdError
 from vlmd.tui.frame import Frame, make_frame, running_jobs
-from vlmd.tui.seen import Cursors, Seen, SeenEvent
+from vlmd.tui.seen import Cursors, Seen, Sighting
 
 PERIOD_SECONDS = 1.0
 _JOBS = 100
@@ -76,9 +76,9 @@ class Watch:
         self._cursors.read_newest(page, _PAGE)
 
 
-def _frame(document: dict[str, Any], events: list[SeenEvent], counts: dict[int, int]) -> Frame:
+def _frame(document: dict[str, Any], seen: list[Sighting], counts: dict[int, int]) -> Frame:
     try:
-        return make_frame(document, events, counts, datetime.datetime.now(datetime.UTC))
+        return make_frame(document, seen, counts, datetime.datetime.now(datetime.UTC))
     except KeyError as missing:
         raise VlmdError(f"the running daemon says no {missing}; it is another version, restart it") from missing
 

@@ -11,7 +11,7 @@ import msgspec
 from vlmd.core.names import shown
 from vlmd.tui.doing import doing, swaps
 from vlmd.tui.problems import Problem, by_kind, problems, unlisted
-from vlmd.tui.seen import SeenEvent
+from vlmd.tui.seen import Sighting
 
 
 class DeviceLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class JobLine(msgspec.Struct, frozen=True, kw_only=True):
     rtf: float | None
     """Real-time factor: processing time / video time, so below 1 is faster than the video plays."""
     left_s: float | None
-    events: int | None
+    found: int | None
     waits: str
     """Why nobody answers its windows, where that is more than its turn."""
 
@@ -70,7 +70,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     active: list[JobLine]
     ended: list[JobLine]
     active_count: int
-    events: list[SeenEvent]
+    seen: list[Sighting]
     problems: list[Problem]
     problem_count: int
 
@@ -79,9 +79,9 @@ ENDED = ("done", "failed", "cancelled", "quarantined")
 
 
 def make_frame(
-    document: dict[str, Any], events: Sequence[SeenEvent], counts: Mapping[int, int], now: datetime.datetime
+    document: dict[str, Any], seen: Sequence[Sighting], counts: Mapping[int, int], now: datetime.datetime
 ) -> Frame:
-    """`counts`: events so far of jobs that have no result yet, where they are known."""
+    """`counts`: what was found so far by jobs that have no result yet, where they are known."""
     windows, rate, beside = document["windows"], document["windows_per_second"], document["done_beside"]
     done = windows["answered"] + windows["failed"]
     found = problems(document)
@@ -100,7 +100,7 @@ def make_frame(
         active=_active(document, counts, now),
         ended=[_job(job, job["summary"] and job["summary"]["events"], now) for job in document["ended"]],
         active_count=sum(count for state, count in document["jobs"].items() if state not in ENDED),
-        events=list(events),
+        seen=list(seen),
         problems=by_kind(found),
         problem_count=len(found) + unlisted(document),
     )
@@ -124,7 +124,7 @@ def _active(document: dict[str, Any], counts: Mapping[int, int], now: datetime.d
 
 def _job(
     job: dict[str, Any],
-    events: int | None,
+    found: int | None,
     now: datetime.datetime,
     left_s: float | None = None,
 ) -> JobLine:
@@ -141,7 +141,7 @@ def _job(
         failed=windows["failed"],
         rtf=_real_time_factor(job, now),
         left_s=left_s,
-        events=events,
+        found=found,
         waits=shown(job.get("waits") or ""),
     )
 

@@ -10,14 +10,14 @@ from vlmd.tui import sections
 from vlmd.tui.frame import Frame
 from vlmd.tui.header import header
 
-_ORDER = ("problems", "devices", "jobs", "events")
+_ORDER = ("problems", "devices", "jobs", "seen")
 _LINES = {
     "problems": sections.problem_lines,
     "devices": sections.device_lines,
     "jobs": sections.job_lines,
-    "events": sections.event_lines,
+    "seen": sections.seen_lines,
 }
-_LEAST = {"problems": 3, "devices": 3, "jobs": 4, "events": 3}
+_LEAST = {"problems": 3, "devices": 3, "jobs": 4, "seen": 3}
 """Lines a part gets before any other gets more, its title included."""
 
 
@@ -43,7 +43,7 @@ def _wanted(frame: Frame, width: int) -> dict[str, int]:
         "problems": 1 + each * len(frame.problems) if frame.problem_count else 0,
         "devices": 1 + len(frame.devices),
         "jobs": 1 + jobs if jobs else 0,
-        "events": 1 + len(frame.events) if frame.events else 0,
+        "seen": 1 + len(frame.seen) if frame.seen else 0,
     }
 
 

@@ -13,7 +13,7 @@ from vlmd.tui.cells import cut, cut_middle
 from vlmd.tui.frame import FINDING_SCENES, DeviceLine, Frame, JobLine
 from vlmd.tui.grid import Cell, Column, grid
 from vlmd.tui.problems import Problem
-from vlmd.tui.seen import SeenEvent
+from vlmd.tui.seen import Sighting
 from vlmd.tui.states import coloured
 
 WIDE = 120
@@ -165,15 +165,15 @@ _JOB_COLUMNS: list[Column[JobLine]] = [
     Column("FAIL", _failed, 4, right=True),
     Column("RTF", lambda job: "" if job.rtf is None else cells.number(job.rtf), 5, right=True, rank=1),
     Column("LEFT", lambda job: "" if job.left_s is None else cells.duration(job.left_s), 7, right=True),
-    Column("EVENTS", lambda job: "" if job.events is None else cells.short_count(job.events, 6), 6, right=True),
+    Column("FOUND", lambda job: "" if job.found is None else cells.short_count(job.found, 6), 6, right=True),
 ]
 
 
-# --- events ------------------------------------------------------------------------------------------------
+# --- what was seen -----------------------------------------------------------------------------------------
 
 
-def event_lines(frame: Frame, width: int, lines: int) -> list[Text]:
-    return grid(_EVENT_COLUMNS, frame.events[: lines - 1], width)
+def seen_lines(frame: Frame, width: int, lines: int) -> list[Text]:
+    return grid(_SEEN_COLUMNS, frame.seen[: lines - 1], width)
 
 
 def _name(text: str | None, known: bool) -> Text:
@@ -181,15 +181,15 @@ def _name(text: str | None, known: bool) -> Text:
     return Text(text or "", style="" if known else "dim")
 
 
-def _sure(seen: SeenEvent) -> str:
-    return "" if seen.event.confidence is None else f"{seen.event.confidence:.2f}"
+def _sure(seen: Sighting) -> str:
+    return "" if seen.confidence is None else f"{seen.confidence:.2f}"
 
 
-_EVENT_COLUMNS: list[Column[SeenEvent]] = [
-    Column("AT", lambda seen: cells.position(seen.event.start_ms / 1000), 7, right=True),
-    Column("EVENT", lambda seen: _name(seen.event.label, seen.event.label_known), 16, grow=2, most=24),
-    Column("TEAM", lambda seen: _name(seen.event.team, seen.event.team_known), 8, grow=1, most=12),
+_SEEN_COLUMNS: list[Column[Sighting]] = [
+    Column("AT", lambda seen: cells.position(seen.start_ms / 1000), 7, right=True),
+    Column("SEEN", lambda seen: _name(seen.what, seen.known), 16, grow=2, most=24),
+    Column("TEAM", lambda seen: _name(seen.team, seen.team_known), 8, grow=1, most=12),
     Column("PROB", _sure, 4, right=True),
     Column("VIDEO", lambda seen: _named(seen.video.rsplit("/", 1)[-1]), 16, grow=3, most=36),
-    Column("DETAILS", lambda seen: Text(seen.event.details, style="dim"), WIDE // 3, grow=6, rank=1),
+    Column("DETAILS", lambda seen: Text(seen.details, style="dim"), WIDE // 3, grow=6, rank=1),
 ]

@@ -1,4 +1,4 @@
-"""The answers of late, read as events: what a screen shows of them while results are not there yet.
+"""The answers of late, read as events or texts: what a screen shows of them while results are not there yet.
 
 Parsing happens here, in the program that watches, with the same functions as the merger's; a job's events so far
 are what its result would list if it were merged now.
@@ -12,8 +12,13 @@ import msgspec
 
 from vlmd.core.answers import RawAnswer
 from vlmd.core.merge import MergedEvent, WindowEvents, merge_events
+from vlmd.core.names import shown
+from vlmd.core.tasks.base import Reading
+from vlmd.core.tasks.choice import ChoiceReading
 from vlmd.core.tasks.events import EventsTask, parse_answer
+from vlmd.core.tasks.feedback import FeedbackReading
 from vlmd.core.tasks.registry import Task
+from vlmd.core.tasks.text import TextReading
 
 _JOBS_KEPT = 50
 """Jobs whose events are remembered; the one heard of longest ago goes first."""
@@ -26,46 +31,58 @@ class AnswerPage(msgspec.Struct, frozen=True):
     tasks: dict[str, Task]
 
 
-class SeenEvent(msgspec.Struct, frozen=True):
-    """An event of a video, merged from all windows that saw it so far."""
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of a video, merged from all windows that saw it so far; or what else was said of a window."""
 
     order: int
-    """Newer events have larger ones."""
+    """Newer ones have larger ones."""
     job: int
     video: str
-    event: MergedEvent
+    start_ms: int
+    what: str
+    """The label of an event, the letter of a choice, a name, or the text itself."""
+    team: str | None = None
+    confidence: float | None = None
+    details: str = ""
+    known: bool = True
+    """The label is one that was asked for."""
+    team_known: bool = True
 
 
 class Seen:
     """Takes pages of answers, in any order and any of them twice."""
 
     def __init__(self) -> None:
-        self._jobs: dict[int, _Job] = {}
+        self._jobs: dict[int, _Events | _Texts] = {}
 
     def take(self, page: AnswerPage) -> None:
         for raw in page.answers:
             task = page.tasks.get(raw.pipeline)
-            if raw.job is not None and isinstance(task, EventsTask):
-                job = self._jobs.pop(raw.job, None) or _Job(raw.job, raw.name)
+            if raw.job is not None and task is not None:
+                job = self._jobs.pop(raw.job, None) or _new(raw.job, raw.name, task)
                 self._jobs[raw.job] = job
                 job.take(raw, task)
         for forgotten in list(self._jobs)[:-_JOBS_KEPT]:
             del self._jobs[forgotten]
 
     def counts(self) -> dict[int, int]:
-        """Events so far of every job that is remembered."""
-        return {number: len(job.events()) for number, job in self._jobs.items()}
+        """What was found so far by every job that is remembered."""
+        return {number: job.count() for number, job in self._jobs.items()}
 
-    def newest(self, most: int) -> list[SeenEvent]:
-        every = [event for job in self._jobs.values() for event in job.newest(most)]
-        return sorted(every, key=lambda seen: -seen.order)[:most]
+    def newest(self, most: int) -> list[Sighting]:
+        every = [one for job in self._jobs.values() for one in job.newest(most)]
+        return sorted(every, key=lambda one: -one.order)[:most]
 
     def forget(self, jobs: Iterable[int]) -> None:
         for job in jobs:
             self._jobs.pop(job, None)
 
 
-class _Job:
+def _new(number: int, video: str, task: Task) -> _Events | _Texts:
+    return (_Events if isinstance(task, EventsTask) else _Texts)(number, video)
+
+
+class _Events:
     def __init__(self, number: int, video: str) -> None:
         self._number = number
         self._video = video
@@ -73,8 +90,10 @@ class _Job:
         self._gap_ms = 0
         self._merged: list[MergedEvent] | None = []
 
-    def take(self, raw: RawAnswer, task: EventsTask) -> None:
+    def take(self, raw: RawAnswer, task: Task) -> None:
         """The answer's id stands for the window's number: it tells which event is the newest."""
+        if not isinstance(task, EventsTask):
+            return  # the pipeline has another task by now
         parsed = parse_answer(raw.text, raw.tokens, raw.finish, task)
         span = (raw.start_ms, raw.end_ms)
         if parsed.events or span in self._windows:
@@ -82,19 +101,82 @@ class _Job:
             self._merged = None
         self._gap_ms = task.gap_ms
 
-    def events(self) -> Sequence[MergedEvent]:
+    def count(self) -> int:
+        return len(self._events())
+
+    def newest(self, most: int) -> list[Sighting]:
+        newest = sorted(self._events(), key=lambda event: -_first_seen(event))[:most]
+        return [self._sighting(event) for event in newest]
+
+    def _events(self) -> Sequence[MergedEvent]:
         if self._merged is None:
             self._merged = merge_events(self._windows.values(), self._gap_ms)
         return self._merged
 
-    def newest(self, most: int) -> list[SeenEvent]:
-        newest = sorted(self.events(), key=lambda event: -_first_seen(event))[:most]
-        return [SeenEvent(_first_seen(event), self._number, self._video, event) for event in newest]
+    def _sighting(self, event: MergedEvent) -> Sighting:
+        return Sighting(
+            order=_first_seen(event),
+            job=self._number,
+            video=self._video,
+            start_ms=event.start_ms,
+            what=event.label,
+            team=event.team,
+            confidence=event.confidence,
+            details=event.details,
+            known=event.label_known,
+            team_known=event.team_known,
+        )
 
 
 def _first_seen(event: MergedEvent) -> int:
     """The answer that brought it; a surer sighting later does not make it new again."""
     return min(event.index, *(other.index for other in event.evidence), event.index)
+
+
+class _Texts:
+    """Captions, texts, feedback and choices: one of each window."""
+
+    def __init__(self, number: int, video: str) -> None:
+        self._number = number
+        self._video = video
+        self._windows: dict[tuple[int, int], Sighting] = {}
+
+    def take(self, raw: RawAnswer, task: Task) -> None:
+        what, confidence, details = _said(task.read(raw.text, raw.tokens, raw.finish, raw.option_logprobs), raw.text)
+        one = Sighting(
+            order=raw.id,
+            job=self._number,
+            video=self._video,
+            start_ms=raw.start_ms,
+            what=what,
+            confidence=confidence,
+            details=details,
+        )
+        self._windows[raw.start_ms, raw.end_ms] = one
+
+    def count(self) -> int:
+        return sum(bool(one.what) for one in self._windows.values())
+
+    def newest(self, most: int) -> list[Sighting]:
+        said = [one for one in self._windows.values() if one.what]
+        return sorted(said, key=lambda one: -one.order)[:most]
+
+
+def _said(reading: Reading, text: str) -> tuple[str, float | None, str]:
+    """In a few words, how sure the model was, and all of it."""
+    match reading:
+        case ChoiceReading(letter=str(letter), probabilities=shares):
+            return letter, shares.get(letter), ""
+        case FeedbackReading(name=str(name), text=told, confidence=confidence):
+            return name, confidence, _on_a_line(told)
+        case FeedbackReading(text=told, confidence=confidence) | TextReading(text=told, confidence=confidence):
+            return _on_a_line(told), confidence, _on_a_line(told)
+        case _:
+            return _on_a_line(text), None, ""
+
+
+def _on_a_line(text: str) -> str:
+    return shown(" ".join(text.split()))
 
 
 class Cursors:
