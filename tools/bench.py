@@ -20,11 +20,13 @@ from pathlib import Path
 
 import msgspec
 import torch
+from scenedetect import ContentDetector, detect
 from tiny import make
 
 from vlmd.core.messages.decoder import DecodeLimits
 from vlmd.core.messages.worker import ModelSpec, RunWindows
 from vlmd.core.recipe import Generation, Recipe, fit_edge
+from vlmd.core.tasks.events import EventsTask
 from vlmd.core.tasks.prompts import EVENTS_PROMPT, fill
 from vlmd.core.video import FileRef, VideoIndex
 from vlmd.core.windows import SlidingPlan, Window, plan_windows
@@ -39,6 +41,7 @@ from vlmd.worker.questions import Question
 
 LEASE = 32
 """Windows in a lease, as limits.lease_windows has it."""
+_THRESHOLD, _EDGE = 27.0, 256
 _leases = itertools.count(1)
 
 
@@ -95,7 +98,38 @@ def comparisons(film: Film, folder: Path) -> list[Comparison]:
             lambda: answer(engine, [apart(one) for one in questions], 8),
         ),
         key_value_cache(folder / "phi3v", questions[0]),
+        Comparison(
+            "answers held to a grammar",
+            "free answers, of which not all may parse",
+            lambda: answer(engine, [held(one) for one in questions], 8),
+            lambda: answer(engine, questions, 8),
+        ),
+        Comparison(
+            "scenes by PySceneDetect's detector over a decoder in its sandbox",
+            "PySceneDetect's own program, OpenCV's decoder, no sandbox",
+            lambda: find_scenes(film),
+            lambda: detect_scenes(film),
+        ),
     ]
+
+
+def held(question: Question) -> Question:
+    """The same window, its answer held to what the task's schema allows."""
+    recipe = question.run.recipe
+    grammar = EventsTask(labels=list(LABELS), teams=list(TEAMS)).grammar(recipe.generation.max_new_tokens)
+    return replace(
+        question, run=msgspec.structs.replace(question.run, recipe=msgspec.structs.replace(recipe, grammar=grammar))
+    )
+
+
+def find_scenes(film: Film) -> None:
+    facts = film.index.facts
+    with Decoder.start(film.file, DecodeLimits()) as decoder:
+        decoder.cuts(film.index, _THRESHOLD, *fit_edge(facts.width, facts.height, _EDGE))
+
+
+def detect_scenes(film: Film) -> None:
+    detect(os.fsdecode(film.file.path), ContentDetector(_THRESHOLD))
 
 
 def apart(question: Question) -> Question:

@@ -38,10 +38,10 @@ class CutFinder:
         self._pictures = 0
 
     def is_cut(self, picture: Pixels) -> bool:
-        """Whether `picture`, (height, width, 3) RGB, begins a scene. The first one does not count as a cut."""
+        """Whether `picture`, (height, width, 3) BGR, begins a scene. The first one does not count as a cut."""
         timecode = FrameTimecode(self._pictures, _ANY_RATE)
         self._pictures += 1
-        return bool(self._detector.process_frame(timecode, np.ascontiguousarray(picture[:, :, ::-1])))
+        return bool(self._detector.process_frame(timecode, np.ascontiguousarray(picture)))
 
 
 def warm_up() -> None:
@@ -64,7 +64,8 @@ def find_cuts(fd: int, request: FindCuts, on_progress: Callable[[int], None]) ->
     container = open_container(fd, request.limits, lambda *_: on_progress(packets))
     stream = open_video_stream(container, request.limits)
     clock = Clock(tick_seconds(stream), interval_ticks(stream))
-    scaler, finder = Scaler(request.width, request.height, request.rotation), CutFinder(request.threshold)
+    scaler = Scaler(request.width, request.height, request.rotation, "bgr24")
+    finder = CutFinder(request.threshold)
     cuts = []
     for frame in PacketDecoder(stream).frames(Demuxer(container).packets(stream), count):
         time = clock.show(frame.pts, frame.dts)

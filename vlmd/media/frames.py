@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import chain
+from typing import Literal
 
 import av
 import numpy as np
@@ -36,19 +37,20 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Scaler:
-    """Turns a decoded picture into upright RGB of one size."""
+    """Turns a decoded picture into an upright one of one size, its colours in this order."""
 
-    def __init__(self, width: int, height: int, rotation: int) -> None:
+    def __init__(self, width: int, height: int, rotation: int, colours: Literal["rgb24", "bgr24"] = "rgb24") -> None:
+        self._colours = colours
         self._turns = rotation // 90
         self._width, self._height = (height, width) if self._turns % 2 else (width, height)
         self._reformatter = VideoReformatter()
 
     def scale(self, frame: VideoFrame) -> Pixels:
         """`frame` as (height, width, 3). Raises `av.FFmpegError` for a picture that cannot be converted."""
-        rgb = self._reformatter.reformat(
-            frame, self._width, self._height, "rgb24", interpolation=_SCALING, threads=1
+        scaled = self._reformatter.reformat(
+            frame, self._width, self._height, self._colours, interpolation=_SCALING, threads=1
         ).to_ndarray()
-        return np.rot90(rgb, self._turns)  # counter-clockwise, like the stream's own rotation
+        return np.rot90(scaled, self._turns)  # counter-clockwise, like the stream's own rotation
 
 
 class FrameJob:

@@ -48,7 +48,7 @@ class DecodeFrames(Message, frozen=True):
 class FindCuts(Message, frozen=True):
     """Decode every picture of the video whose descriptor comes with this message, and say which begin a scene.
 
-    They are compared as upright RGB of `width` x `height`; `threshold` is that of PySceneDetect's content detector.
+    They are compared upright, at `width` x `height`; `threshold` is that of PySceneDetect's content detector.
     """
 
     limits: DecodeLimits
