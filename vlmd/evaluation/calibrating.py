@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vlmd.core.calibration import Scaling, log_odds, sigmoid
-from vlmd.evaluation.report import Bin, Reliability
+from vlmd.evaluation.bodies import Bin, Reliability
 
 BINS = 10
 MIN_EXAMPLES = 20

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vlmd.evaluation.bodies import Choice, TypeRow
 from vlmd.evaluation.calibrating import Example
 from vlmd.evaluation.measure import Measure
 from vlmd.evaluation.pairing import right_choice
-from vlmd.evaluation.report import Choice, ChoiceSample, TypeRow
+from vlmd.evaluation.report import ChoiceSample
 from vlmd.evaluation.results import Chosen, Result
 from vlmd.evaluation.truth.kinds import ChoiceTruth
 from vlmd.evaluation.uncertainty import Floats

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vlmd.evaluation.bodies import AverageMap, Events, LabelRow
 from vlmd.evaluation.calibrating import Example
 from vlmd.evaluation.matching import Agree, Score, middle_ms, overlap, overlap_of_any_team, pairs, score, within
 from vlmd.evaluation.measure import Measure
-from vlmd.evaluation.report import AverageMap, EventRow, Events, LabelRow
+from vlmd.evaluation.report import EventRow
 from vlmd.evaluation.results import FoundEvent, Key, Result
 from vlmd.evaluation.spotting import LOOSE_S, TIGHT_S, UNSHOWN, VISIBLE, Detection, Spot, Tally, average_map, tally
 from vlmd.evaluation.truth.kinds import EventTruth, TrueEvent

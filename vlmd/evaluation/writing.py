@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vlmd.evaluation.bodies import ExerciseRow, Metric, Texts
 from vlmd.evaluation.measure import Measure
-from vlmd.evaluation.report import ExerciseRow, Metric, Texts, TextSample
+from vlmd.evaluation.report import TextSample
 from vlmd.evaluation.results import Result
 from vlmd.evaluation.texts.words import exercise, rouge_l, same_exercise
 from vlmd.evaluation.truth.kinds import TextTruth

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from vlmd.evaluation.report import Bin
+from vlmd.evaluation.bodies import Bin
 from vlmd.reports.book import Mark, Row, Timeline
 
 WIDTH = 1000

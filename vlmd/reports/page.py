@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from vlmd import __version__
-from vlmd.evaluation.report import Evaluation, Metric
+from vlmd.evaluation.bodies import Metric
+from vlmd.evaluation.report import Evaluation
 from vlmd.reports.book import Book, cut
 from vlmd.reports.marks import clock, reliability, timeline
 from vlmd.reports.style import STYLE

@@ -9,7 +9,8 @@ from typing import Any
 import xlsxwriter
 
 from vlmd.core.names import plain
-from vlmd.evaluation.report import Evaluation, Metric
+from vlmd.evaluation.bodies import Metric
+from vlmd.evaluation.report import Evaluation
 from vlmd.reports.book import Book
 from vlmd.reports.page import grade
 
