@@ -53,7 +53,7 @@ def _print_evaluation(one: Evaluation) -> None:
         rows = [
             [r.label or "all", "as above" if r.tolerance_s is None else f"{r.tolerance_s:g} s",
              r.matched, r.found, r.true,
-             _number(r.precision), _number(r.recall), _number(r.f1)]
+             *map(_number, r.rates())]
             for r in one.events.rows
             if r.label is None or r.tolerance_s is None
         ]  # fmt: skip

@@ -49,7 +49,7 @@ def documents(given: Given, named: Sequence[str]) -> Iterator[tuple[str, Documen
         elif (path := Path(name)).is_dir():
             yield from _of_folder(path)
         elif not path.exists() and path.name == name and name in (settings := load_settings(given)).pipelines:
-            yield from _of_folder(settings.paths.results / name)
+            yield from _of_folder(settings.paths.results / name, settings.paths.results)
         else:
             yield shown(str(path)), of_file(path)
 
@@ -92,12 +92,13 @@ def is_unfinished(document: Document) -> bool:
     return bool(document["coverage"]["pending"])
 
 
-def _of_folder(folder: Path) -> Iterator[tuple[str, Document]]:
+def _of_folder(folder: Path, below: Path | None = None) -> Iterator[tuple[str, Document]]:
+    """Each called by its path, or by that `below` a folder."""
     found = 0
     for path in sorted(folder.rglob("*.json")):
         if path.is_file() and not path.name.startswith(".") and _is_result(document := _read(path)):
             found += 1
-            yield shown(str(path)), document
+            yield shown(str(path.relative_to(below) if below else path)), document
     if not found:
         raise UsageError(f"there is no result in {shown(str(folder))}; a result is a .json file that vlmd wrote")
 

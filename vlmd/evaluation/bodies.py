@@ -16,8 +16,14 @@ class LabelRow(msgspec.Struct, frozen=True, kw_only=True):
     found: int
     true: int
     precision: float
+    """1 where nothing was found."""
     recall: float
+    """1 where there is nothing to be found."""
     f1: float
+
+    def rates(self) -> tuple[float | None, float | None, float]:
+        """Precision, recall and F1 as people read them: of nothing there is no share."""
+        return self.precision if self.found else None, self.recall if self.true else None, self.f1
 
 
 class AverageMap(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,8 @@ import msgspec
 from vlmd.core.names import shown
 from vlmd.evaluation.agreement import Agreement, compare, title_of
 from vlmd.evaluation.report import Evaluation, Report
+from vlmd.evaluation.results import Key, sample_key
+from vlmd.reports.said import Said, key_of, side_by_side
 
 Document = dict[str, Any]
 Kind = Literal["found", "matched", "missed", "false", "true"]
@@ -64,6 +66,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody must know who reads no further."""
     results: list[Summary]
     timelines: list[Timeline]
+    said: list[Said]
     agreement: Agreement
     report: Report | None
     """None where there was no truth to compare with."""
@@ -87,6 +90,7 @@ def make(named: Sequence[tuple[str, Document]], report: Report | None = None) ->
         says=says or [f"{len(results)} results, of which none is in doubt"],
         results=results,
         timelines=_timelines(documents, report),
+        said=side_by_side(documents),
         agreement=agreement,
         report=report,
     )
@@ -127,18 +131,18 @@ def _summary(name: str, document: Document) -> Summary:
 
 
 def _timelines(documents: Sequence[Document], report: Report | None) -> list[Timeline]:
-    videos: dict[str, list[Document]] = {}
+    videos: dict[Key, list[Document]] = {}
     for document in documents:
         if entries(document):
-            videos.setdefault(document["video"]["sha256"], []).append(document)
+            videos.setdefault(key_of(document), []).append(document)
     truths = _truths(report)
     return [
         Timeline(
             video=group[0]["video"]["name"],
             duration_s=group[0]["video"]["duration_s"] or _last(group),
-            rows=[*truths.get(sha256, []), *(_row(document) for document in group)],
+            rows=[*truths.get(key, []), *(_row(document) for document in group)],
         )
-        for sha256, group in videos.items()
+        for key, group in videos.items()
     ]
 
 
@@ -159,13 +163,14 @@ def _mark(entry: Document) -> Mark:
     return Mark(start_s=entry["start_s"], end_s=entry["end_s"], label=label, says=says)
 
 
-def _truths(report: Report | None) -> dict[str, list[Row]]:
-    """The true events of every video, missed ones marked, by its sha256: as the first model has them."""
-    rows: dict[str, list[Row]] = {}
+def _truths(report: Report | None) -> dict[Key, list[Row]]:
+    """The true events of every video, missed ones marked: as the first model has them."""
+    rows: dict[Key, list[Row]] = {}
     for evaluation in [] if report is None else report.evaluations:
         for sample in evaluation.samples:
             true = [event for event in sample.events or () if event.true is not None]
-            if sample.sha256 in rows or not true:
+            key = sample_key(sample.sha256, sample.video, sample.id)
+            if key in rows or not true:
                 continue
             marks = [
                 Mark(
@@ -178,5 +183,5 @@ def _truths(report: Report | None) -> dict[str, list[Row]]:
                 for event in true
                 if event.true is not None
             ]
-            rows[sample.sha256] = [Row(title="truth", marks=marks)]
+            rows[key] = [Row(title="truth", marks=marks)]
     return rows

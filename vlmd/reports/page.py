@@ -30,6 +30,7 @@ def page(book: Book, title: str = "vlmd report") -> Iterator[str]:
         yield from _evaluation(evaluation)
     yield from _comparisons(book)
     yield from _timelines(book)
+    yield from _said(book)
     yield from _agreement(book)
     yield from _results(book)
     for evaluation in book.evaluations:
@@ -51,7 +52,7 @@ def _evaluation(one: Evaluation) -> Iterator[str]:
             ["label", "right", "found", "true", "precision", "recall", "F1", "AP loose", "AP tight"],
             [
                 [(row.label or "all", ""), (row.matched, "n"), (row.found, "n"), (row.true, "n"),
-                 (_number(row.precision), "n"), (_number(row.recall), "n"), (_number(row.f1), "n"),
+                 *((_number(rate), "n") for rate in row.rates()),
                  (_number(one.events.loose.per_label.get(row.label or "")), "n"),
                  (_number(one.events.tight.per_label.get(row.label or "")), "n")]
                 for row in one.events.rows
@@ -111,6 +112,26 @@ def _timelines(book: Book) -> Iterator[str]:
     if (more := len(book.timelines) - MOST_TIMELINES) > 0:
         yield f"<p class=note>{more} more videos are in the workbook only.</p>"
     yield "</section>"
+
+
+def _said(book: Book) -> Iterator[str]:
+    for one in book.said[:MOST_TIMELINES]:
+        yield f"<section><h2>What was said</h2><h3>{escape(one.video or 'Questions')}</h3>"
+        yield _table(
+            ["question" if not one.video else "window", *one.models],
+            [
+                [((line.asked and cut(line.asked)) or _span(line.start_s, line.end_s), "wrap" if line.asked else ""),
+                 *((cut(text), "wrap") for text in line.said)]
+                for line in one.lines
+            ],
+        )  # fmt: skip
+        yield "</section>"
+    if (more := len(book.said) - MOST_TIMELINES) > 0:
+        yield f"<p class=note>What was said of {more} more videos is in the workbook only.</p>"
+
+
+def _span(start_s: float | None, end_s: float | None) -> str:
+    return "" if start_s is None or end_s is None else f"{clock(start_s)} to {clock(end_s)}"
 
 
 def _agreement(book: Book) -> Iterator[str]:

@@ -30,6 +30,7 @@ def write_workbook(book: Book, path: Path) -> None:
         sheets.labels(book.evaluations)
         sheets.models(book)
         sheets.events(book)
+        sheets.said(book)
 
 
 class _Sheets:
@@ -111,7 +112,7 @@ class _Sheets:
         sheet = self._sheet("Labels", columns, [28, 26, 12, 8, 8, 8, 10, 10, 10])
         rows = [
             [one.title, r.label or "all", "overlap" if r.tolerance_s is None else r.tolerance_s, r.matched, r.found,
-             r.true, r.precision, r.recall, r.f1]
+             r.true, *r.rates()]
             for one in evaluations if one.events for r in one.events.rows
         ]  # fmt: skip
         for number, values in enumerate(rows, 1):
@@ -134,6 +135,18 @@ class _Sheets:
         marks = ((one.video, row.title, mark) for one in book.timelines for row in one.rows for mark in row.marks)
         for number, (video, title, mark) in enumerate(marks, 1):
             self._row(sheet, number, [video, title, mark.start_s, mark.end_s, mark.label, mark.kind, mark.says])
+
+    def said(self, book: Book) -> None:
+        sheet = self._sheet("Said", ["video", "from s", "to s", "question", "model", "said"],
+                            [30, 10, 10, 40, 28, 80])  # fmt: skip
+        rows = (
+            [one.video, line.start_s, line.end_s, line.asked, model, text]
+            for one in book.said
+            for line in one.lines
+            for model, text in zip(one.models, line.said, strict=True)
+        )
+        for number, values in enumerate(rows, 1):
+            self._row(sheet, number, values)
 
     def _sheet(self, name: str, columns: Sequence[str], widths: Sequence[int]) -> Any:
         sheet = self._workbook.add_worksheet(name)
