@@ -140,7 +140,10 @@ class Worker:
 
     def _reply(self, question: Question, reply: Reply, begun: float, batch: int) -> None:
         if not reply.finite:
-            self._fail(*question.key, Failure(Code.NON_FINITE, "the model computed NaN or infinity"), retry=False)
+            held = question.run.recipe.grammar is not None
+            or_else = ", or has no token for what its answer has to hold next" if held else ""
+            failure = Failure(Code.NON_FINITE, f"the model computed NaN or infinity{or_else}")
+            self._fail(*question.key, failure, retry=False)
             return
         self._link.send(
             WindowAnswered(

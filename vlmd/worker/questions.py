@@ -56,7 +56,7 @@ class Reply:
     option_logprobs: OptionLogprobs = field(default_factory=list)
     """Of the recipe's options, as the first token; empty where it has none."""
     finite: bool = True
-    """False when a logit was NaN or infinite: the text means nothing."""
+    """False when a logit was NaN or infinite, or the grammar allowed no token: the text means nothing."""
     memory_planned: int | None = None
     memory_used: int | None = None
     """Bytes that its batch was planned to take at the most, and has taken; None where that is not known."""
