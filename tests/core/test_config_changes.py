@@ -93,6 +93,9 @@ def test_a_loaded_model_that_is_taken_out_stays_known() -> None:
     assert kept(old, settings(text), found).models["m"] == old.models["m"]
 
 
+TEXT = '[pipelines.t]\ntask = "text"\nmodel = "m"\n'
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [
@@ -101,6 +104,17 @@ def test_a_loaded_model_that_is_taken_out_stays_known() -> None:
         (PIPELINE.replace("Foul", "Goal"), "pipelines.q: asks exactly what pipelines.p asks"),
         ('[inbox]\nignore = ["*"]', 'inbox.ignore: "*" is among the patterns'),
         ("", "models.spare: no pipeline uses it"),
+        (
+            f"{TEXT}question = 'Why?'\nprompt = 'Look.'",
+            "pipelines.t.question: the prompt has no place for it ({question})",
+        ),
+        (f"{TEXT}context = ['p']\nprompt = 'Look.'", "pipelines.t.context: the prompt has no place for what p finds"),
+        (f"{TEXT}labels = ['Goal']", 'pipelines.t.labels: a pipeline of task = "text" looks for none'),
+        (f"{TEXT}calibration = 'x'", 'pipelines.t.calibration: a pipeline of task = "text" finds no events'),
+        (
+            TEXT.replace("text", "choice") + "prompt = '{question}'",
+            "pipelines.t.prompt: it has no place for the choices",
+        ),
     ],
 )
 def test_legal_and_surely_not_meant(more: str, told: str) -> None:

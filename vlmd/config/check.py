@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vlmd.config.pipeline import PipelineSettings
 from vlmd.config.settings import Settings
+from vlmd.core.tasks import prompts
 
 
 def doubts(settings: Settings) -> list[str]:
@@ -38,6 +39,7 @@ def _inbox(settings: Settings) -> Iterator[str]:
 
 
 def _pipeline(pipeline: PipelineSettings) -> Iterator[str]:
+    yield from _unused(pipeline)
     window = pipeline.window
     if window.step > window.length:
         unseen = window.step - window.length
@@ -50,6 +52,23 @@ def _pipeline(pipeline: PipelineSettings) -> Iterator[str]:
             f"gap_seconds: {pipeline.gap_seconds:g} is less than window.step ({window.step:g}), "
             "so an event that two windows show is told twice"
         )
+
+
+def _unused(pipeline: PipelineSettings) -> Iterator[str]:
+    """What is set, and no prompt, reading or merge ever looks at."""
+    filled = prompts.variables(pipeline.template)
+    if pipeline.question is not None and "question" not in filled:
+        yield "question: the prompt has no place for it ({question}), so it is never asked"
+    for name in pipeline.context:
+        if f"{prompts.RESULT}{name}" not in filled:
+            place = f"{{{prompts.RESULT}{name}}}"
+            yield f"context: the prompt has no place for what {name} finds ({place}), so it is not told"
+    if pipeline.labels and pipeline.task != "events" and "labels" not in filled:
+        yield f'labels: a pipeline of task = "{pipeline.task}" looks for none, and its prompt does not name them'
+    if pipeline.calibration is not None and pipeline.task != "events":
+        yield f'calibration: a pipeline of task = "{pipeline.task}" finds no events, and only these are calibrated'
+    if pipeline.task == "choice" and pipeline.prompt is not None and "choices" not in filled:
+        yield "prompt: it has no place for the choices ({choices}), so nothing says what the letters stand for"
 
 
 def _folders(settings: Settings) -> Iterator[str]:
