@@ -12,7 +12,7 @@ from vlmd.cli.client import Client
 from vlmd.cli.progress import problem_line
 from vlmd.cli.queue import job_argument
 from vlmd.cli.results import of_job
-from vlmd.cli.words import clock, compared, json_option, percent, print_json, print_table, size
+from vlmd.cli.words import clock, compared, json_option, nearest, percent, print_json, print_table, size
 from vlmd.config import Given, load_settings
 from vlmd.core.names import shown
 from vlmd.core.states import JobState
@@ -142,7 +142,15 @@ def _job_row(job: dict[str, Any]) -> list[object]:
     said = job["summary"] or {}
     why = job["code"] or job.get("waits")
     state = f"{job['state']} ({why})" if why else job["state"]
-    return [job["id"], job["pipeline"], job["name"], state, done, said.get("found"), "; ".join(said.get("doubts", []))]
+    return [
+        job["id"],
+        job["pipeline"],
+        nearest(job["name"]),
+        state,
+        done,
+        said.get("found"),
+        "; ".join(said.get("doubts", [])),
+    ]
 
 
 def _print_job(job: dict[str, Any], results: Path) -> None:

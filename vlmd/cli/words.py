@@ -37,6 +37,16 @@ def console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
 
 
+def nearest(path: str, most: int = 48) -> str:
+    """A long path by its last folders, with the file: as many as fit, the file in any case."""
+    *folders, kept = path.split("/")
+    for folder in reversed(folders):
+        if len(path) > most and len(kept) + len(folder) + 3 > most:
+            return f"…/{kept}"
+        kept = f"{folder}/{kept}"
+    return kept
+
+
 def clock(seconds: float) -> str:
     """Seconds as H:MM:SS or M:SS, with tenths where they are not zero."""
     tenths = round(seconds * 10)
