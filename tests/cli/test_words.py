@@ -9,7 +9,7 @@ from vlmd.cli.words import nearest
 
 @pytest.mark.parametrize(("path", "told"), [
     ("match/a.mp4", "match/a.mp4"),
-    ("soccer/england_epl/2015-2016/City 3 - 0 Town/1_720p.mp4", "…/City 3 - 0 Town/1_720p.mp4"),
+    ("soccer/england_epl/2015-2016/City 3 - 0 Town/1_720p.mp4", "…/2015-2016/City 3 - 0 Town/1_720p.mp4"),
     ("folder/" + "x" * 60 + ".mp4", "…/" + "x" * 60 + ".mp4"),
     ("/absolute/a.mp4", "/absolute/a.mp4"),
     ("x" * 60, "x" * 60),
