@@ -56,6 +56,20 @@ def test_next_qa() -> None:
     assert read(text, ".csv") == Manifest({1: Sample("4", inputs)})
 
 
+def test_our_own_keys_in_a_csv() -> None:
+    text = "id,video,question,choices,timestamps\nt1,a.mp4,Which?,red | green,1.5 4\nt2,b.mp4,,,\nt3,c.mp4,,,soon\n"
+    found = read(text, ".csv")
+    inputs = Inputs(id="t1", question="Which?", choices=("red", "green"), timestamps_ms=(1500, 4000))
+    assert found.samples == {1: Sample("a.mp4", inputs), 2: Sample("b.mp4", Inputs(id="t2"))}
+    assert found.refused[3].reason == "its moments are no numbers of seconds"
+
+
+@pytest.mark.parametrize("moment", [10**400, float(10**300), -1, True])
+def test_no_number_is_too_large_to_be_refused(moment: object) -> None:
+    assert read([{"video": "a.mp4", "timestamps": [moment]}]).refused[1].reason.startswith("its moments are no ")
+    assert read([{"video": "a.mp4", "timestamps": None, "choices": None}]).samples[1].inputs == Inputs()
+
+
 @pytest.mark.skipif(VIDEOS is None, reason="VLMD_TEST_VIDEOS is not set")
 def test_real_files() -> None:
     folder = Path(str(VIDEOS)) / "annotations"

@@ -206,7 +206,7 @@ def test_a_need_that_fails_fails_what_waits_for_it_by_name_and_a_retry_goes_on(b
     assert box.run().returncode == 1
     assert box.jobs() == {"told": "failed", "who": "failed"}
     ((code, reason),) = box.rows("SELECT code, reason FROM jobs WHERE pipeline = 'told'")
-    assert code == "need-failed" and reason.startswith("it needs who, whose job 2 has failed: no picture is shown")
+    assert code == "need-failed" and reason.startswith("it needs who, whose job 2 has failed: the video ends at 15 s")
 
 
 def test_a_daemon_that_is_killed_while_jobs_wait_goes_on_where_it_was(box: Box) -> None:

@@ -84,3 +84,27 @@ async def test_a_job_that_is_forgotten_takes_its_needs_along(store: Store, datab
     await store.write(jobs.fail, job, STOPPED, 5, "cancelled")
     assert await store.write(retention.drop_job, job, 100) is not None
     assert rows(database, "SELECT * FROM needs") == [] and state(database, needed) == "indexing"
+
+
+async def test_a_twin_does_not_wait_for_what_a_job_will_not_ask_any_more(store: Store, database: Path) -> None:
+    """Two files of one content; what one of them needs is found anew, so the other has to ask by itself."""
+    wants = [needs.Want("context", None), needs.Want("other", None)]
+    first, _ = await store.write(files.register, new_job("a.mkv"), 1)
+    second, _ = await store.write(files.register, new_job("b.mkv"), 1)
+    needed = {}
+    for job in (first, second):
+        found = await store.write(needs.require, job, wants, 2)
+        needed[job] = [one.id for one in found]
+        assert await store.write(needs.wait, job, 3)
+    for job in (first, second):
+        for one in needed[job]:
+            await done(store, one, FIRST)
+    for job in (first, second):
+        await store.write(jobs.plan, job, plan("same", recipe=OTHER_RECIPE), 10)
+    assert state(database, second) == "waiting"
+    for one in needed[first]:
+        assert await store.write(jobs.retry, one, True, 11)
+    await done(store, needed[first][0], SECOND)
+    await store.write(needs.require, first, wants, 12)
+    assert await store.write(needs.wait, first, 13)
+    assert state(database, second) == "indexing", "it looks again at what is left to ask"

@@ -85,6 +85,14 @@ class PipelineSettings(Section):
             raise ValueError("expected two choices or more")
         return choices
 
+    @field_validator("context", "prompt", "window")
+    @classmethod
+    def _asks_something(cls, value: object, info: ValidationInfo) -> object:
+        asks = value.around if isinstance(value, WindowSettings) else value
+        if asks and info.data.get("task") == "ensemble":
+            raise ValueError("an ensemble asks no model, so there is nothing to tell or show one; leave it out")
+        return value
+
     @field_validator("outputs")
     @classmethod
     def _can_show_it(cls, outputs: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:

@@ -35,6 +35,14 @@ def result_base(relative: bytes) -> str:
     return "/".join(_component(part) for part in relative.split(b"/") if part not in (b"", b".", b".."))
 
 
+def result_component(raw: bytes) -> str:
+    """One component of a result's path for whatever calls itself `raw`; no two become alike."""
+    harmless = raw.replace(b"/", b"%")
+    harmless = b"_" if harmless in (b"", b".", b"..") else harmless
+    text = _component(harmless)
+    return text if harmless == raw else f"{text}~{hashlib.sha256(raw).hexdigest()[:8]}"
+
+
 def with_claim(base: str, fingerprint: str) -> str:
     """Another path for the same video, where `base` belongs to a different one."""
     return f"{base}~{fingerprint[:12]}"

@@ -7,7 +7,7 @@ import heapq
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -52,6 +52,8 @@ class Inbox:
         self._settling = Settling(live.now.inbox.settle_seconds)
         self._known: dict[bytes, FileIdentity] = {}
         self._refused: set[bytes] = set()
+        self._unsettled: set[bytes] = set()
+        """As of the last look."""
         self._watch = Watch(self._root)
         self._begun = False
         """What is known of the files was read under the settings as they are now."""
@@ -112,6 +114,7 @@ class Inbox:
         await self._forget_gone({entry.path for entry in found.seen})
         unknown = [entry for entry in found.seen if self._known.get(entry.path) != entry.identity]
         settled = self._settling.observe(unknown, time.monotonic())
+        self._unsettled = set(self._settling.paths()) - {entry.path for entry in settled}
         for start in range(0, len(settled), _AT_ONCE):
             await self._take(settled[start : start + _AT_ONCE])
         self.ignored = found.ignored
@@ -143,6 +146,7 @@ class Inbox:
 
     async def _take(self, settled: Sequence[Seen]) -> None:
         """Register or refuse settled files."""
+        changed = [entry.path for entry in settled if entry.path in self._known]
         found = await asyncio.to_thread(lambda: [(entry, file) for entry in settled for file in self._inspect(entry)])
         found = await self._apart(found)
         asked = [(entry, file) for entry, file in found if isinstance(file, files.NewJob)]
@@ -152,6 +156,25 @@ class Inbox:
             jobs |= await self._register(asked[start : start + _AT_ONCE])
         for start in range(0, len(others), _AT_ONCE):
             await self._register([(entry, _with_jobs(entry, file, jobs)) for entry, file in others[start:][:_AT_ONCE]])
+        self._ask_again({entry.path for entry, _ in found if not questions.is_questions(entry.path)}, changed)
+
+    def _ask_again(self, videos: Collection[bytes], changed: Collection[bytes]) -> None:
+        """Look again at what asks of these videos: their sidecars, and manifests of their pipeline that lacked some.
+
+        Where a video has changed, all that asks in its pipeline's folder does.
+        """
+        if not videos:
+            return
+        sidecars = {path for video in videos for path in questions.sidecars(video)}
+        folders, anew = set(map(self._folder, videos)), {self._folder(path) for path in changed if path in videos}
+        for path in [path for path in self._known if questions.is_questions(path)]:
+            folder = self._folder(path)
+            if path in sidecars or folder in anew or (folder in folders and path in self._refused):
+                del self._known[path]
+
+    def _folder(self, path: bytes) -> bytes:
+        """The pipeline's folder that a file of the inbox lies in."""
+        return os.path.relpath(path, self._root).partition(b"/")[0]
 
     async def _apart(self, found: list[tuple[Seen, Found]]) -> list[tuple[Seen, Found]]:
         """A manifest whose results would lie where those of another do is refused, with all its samples."""
@@ -200,6 +223,8 @@ class Inbox:
             if identity != entry.identity:
                 return []
             return self._found(FileRef(self._root, entry.path, identity), pipeline, base)
+        except questions.Unsettled:
+            return []
         except MediaError as error:
             if error.failure.code == Code.EXHAUSTED:
                 self._say(f"{error.failure.reason}; {error.failure.remedy}")
@@ -213,7 +238,7 @@ class Inbox:
         settings, noted = self._settings.pipelines[pipeline], files.Noted(file=file, origin="inbox")
         if questions.is_questions(file.path):
             folder = os.path.join(self._root, os.fsencode(pipeline))
-            asked = questions.ask(file, pipeline, settings, folder, "inbox")
+            asked = questions.ask(file, pipeline, settings, folder, "inbox", unsettled=self._unsettled)
             failed = asked.failure and files.Refusal(file=file, origin="inbox", failure=asked.failure)
             return [*asked.jobs, *([asked.collected] if asked.collected else []), failed or noted]
         if settings.asks_each_video or any(os.path.lexists(path) for path in questions.sidecars(file.path)):

@@ -8,7 +8,7 @@ videos it names are looked for as they are written, from the manifest's folder, 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -53,30 +53,56 @@ def beside(path: bytes, videos: Iterable[bytes]) -> bytes | None:
     return next((video for video in videos if path in sidecars(video)), None)
 
 
+class Unsettled(Exception):
+    """A video that is asked about may still grow: to be asked again."""
+
+
 def ask(
-    file: FileRef, pipeline: str, settings: PipelineSettings, folder: bytes, origin: str, limit: int | None = None
+    file: FileRef,
+    pipeline: str,
+    settings: PipelineSettings,
+    folder: bytes,
+    origin: str,
+    limit: int | None = None,
+    unsettled: Collection[bytes] = (),
 ) -> Asked:
-    """The jobs of a file of questions, for a pipeline whose inbox folder is `folder`. Raises `MediaError`."""
+    """The jobs of a file of questions, for a pipeline whose inbox folder is `folder`.
+
+    Raises `MediaError`, and `Unsettled` where a video is among those that may still grow.
+    """
     manifest = read_manifest(_content(file), os.path.splitext(os.fsdecode(file.path))[1].lower(), limit)
     here = os.path.dirname(file.path)
     siblings = _listed(here)
-    own = beside(file.path, [os.path.join(here, name) for name in siblings if not is_questions(name)])
+    own = _own(file.path, here, siblings)
     source = _Source(file, pipeline, origin, folder if origin == "inbox" else here, siblings)
     search = _Search([here, folder, *([] if settings.videos is None else [os.fsencode(settings.videos)])])
     jobs, missing = [], []
     without = {number: row.reason for number, row in manifest.refused.items()}
     for number, sample in manifest.samples.items():
+        found = search.find(sample.video) if sample.video else own
         if problem := lacking(sample.inputs, settings):
             without[number] = problem
-        elif own is not None and not sample.video:
-            jobs.append(source.job(FileRef(here, own, identify(here, own)), manifest, number))
-        elif (found := search.find(sample.video)) is None:
+        elif found is None:
             missing.append(number)
+        elif found.path in unsettled:
+            raise Unsettled
         else:
             jobs.append(source.job(found, manifest, number))
     failure = _failure(manifest, without, missing)
     without |= dict.fromkeys(missing, "its video is missing")
-    return Asked(jobs, failure, None if own or manifest.problem else source.collected(manifest, without))
+    return Asked(jobs, failure, source.collected(manifest, without) if _is_manifest(manifest) else None)
+
+
+def _is_manifest(manifest: Manifest) -> bool:
+    """Whether it names videos; what does not is a sidecar, also while its video is not there yet."""
+    rows: list[Sample | Refused] = [*manifest.samples.values(), *manifest.refused.values()]
+    return any(row.video for row in rows)
+
+
+def _own(path: bytes, here: bytes, siblings: Sequence[bytes]) -> FileRef | None:
+    """The video that a file of questions lies beside, and is called like."""
+    alike = beside(path, [os.path.join(here, name) for name in siblings if not is_questions(name)])
+    return None if alike is None else _regular(here, alike)
 
 
 class _Source:
@@ -93,15 +119,16 @@ class _Source:
 
     def job(self, video: FileRef, manifest: Manifest, number: int) -> files.NewJob:
         sample, told = manifest.samples[number], names.shown(os.path.basename(video.path))
-        alone = len(manifest.samples) == 1 and not sample.video
-        beside_video = os.path.join(os.path.dirname(self._stem), os.path.basename(video.path))
-        name = beside_video if alone else self._stem + b"/" + os.fsencode(manifest.name(number))
+        if len(manifest.samples) == 1 and not sample.video:
+            base = names.result_base(os.path.join(os.path.dirname(self._stem), os.path.basename(video.path)))
+        else:
+            base = f"{names.result_base(self._stem)}/{names.result_component(os.fsencode(manifest.name(number)))}"
         return files.NewJob(
             file=video,
             origin=self._origin,
             pipeline=self._pipeline,
             name=told if sample.inputs.id is None else f"{told} ({names.shown(sample.inputs.id)})",
-            base=f"{self._pipeline}/{names.result_base(name)}",
+            base=f"{self._pipeline}/{base}",
             inputs=sample.inputs,
             once=True,
             sample=number,

@@ -1,6 +1,6 @@
 """The shapes of samples: each is recognised by its keys, and turned into what a video brings along.
 
-vlmd's own      video, id, prompt, question, choices, timestamps (seconds), truth
+vlmd's own      video, id, prompt, question, choices, timestamps (seconds), truth; in a CSV: red|green, 1.5 4.0
 conversations   {"video", "conversations": [{"from": "human" | "gpt", "value"}]}   physiotherapy test files, LLaVA
 messages        {"videos": [...], "messages": [{"role": "user" | "assistant", "content"}]}   chat data
 questions       {"id", "question", "choices": ["A. ...", ...], "video_path", "support_frames"}   RoadBuddy
@@ -10,7 +10,6 @@ EgoSchema       {"q_uid", "question"?, "option 0" to "option 4"}; the video is c
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -65,13 +64,12 @@ def called(row: object) -> tuple[str | None, str]:
 
 
 def _own(row: Row) -> Sample:
-    moments = row.get("timestamps", ())
     inputs = Inputs(
         id=_text(row, "id"),
         prompt=_text(row, "prompt"),
         question=_text(row, "question"),
-        choices=_choices(row.get("choices", ())),
-        timestamps_ms=_moments(moments),
+        choices=_choices(_listed(row.get("choices"), "|")),
+        timestamps_ms=_moments(_seconds(_listed(row.get("timestamps"), None))),
         truth=_text(row, "truth"),
     )
     return Sample(_text(row, "video") or "", inputs)
@@ -166,6 +164,21 @@ def _bounded(text: str, key: str) -> str:
     return cleaned
 
 
+def _listed(value: object, mark: str | None) -> object:
+    """A list as it is; of a CSV's cell a tuple, its parts between marks or blanks; nothing where there is none."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(mark) if part.strip())
+    return () if value is None else value
+
+
+def _seconds(value: object) -> object:
+    """The numbers that a CSV's cell holds; anything else is as it is."""
+    try:
+        return tuple(map(float, value)) if isinstance(value, tuple) else value
+    except ValueError:
+        return value
+
+
 def _choices(value: object) -> tuple[str, ...]:
     """The choices without the letters that stand before them, where these are A, B, C … in order."""
     if not isinstance(value, list | tuple) or not all(isinstance(one, str | int | float) for one in value):
@@ -184,7 +197,7 @@ def _moments(value: object) -> tuple[int, ...]:
         raise BadSample(f"its moments are no list of at most {MOST_MOMENTS} numbers")
     if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in value):
         raise BadSample("its moments are no numbers of seconds")
-    if not all(math.isfinite(one) and 0 <= one <= _LAST_SECOND for one in value):
+    if not all(0 <= one <= _LAST_SECOND for one in value):  # false for NaN, too
         raise BadSample("its moments are no seconds of a video")
     return tuple(sorted(seconds_to_ms(float(one)) for one in value))
 

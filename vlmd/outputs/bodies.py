@@ -120,7 +120,7 @@ def _event(event: MergedEvent, looks: Looks) -> dict[str, Any]:
 
 
 def _ensemble(task: EnsembleTask, outcomes: Mapping[str, Outcome]) -> Body:
-    agreed = agree(outcomes, task.gap_ms)
+    agreed = agree({name: outcomes[name] for name in task.of}, task.gap_ms)
     fields = {
         "events": [
             {

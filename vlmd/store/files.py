@@ -13,6 +13,7 @@ from vlmd.core.states import ACTIVE_JOBS
 from vlmd.core.video import FileIdentity, FileRef
 from vlmd.store import collections, needs
 from vlmd.store.rows import change, every, insert, one
+from vlmd.store.twins import wake_twins
 
 _ACTIVE = ", ".join(f"'{state}'" for state in ACTIVE_JOBS)
 
@@ -28,7 +29,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     inputs: Inputs | None = None
     priority: int = 0
     once: bool = False
-    """A job that has ended counts, too: what was asked once is not asked again but by `vlmd retry`."""
+    """A job that has ended counts, too, if nothing else has been asked since that has the same place for its result:
+    what was asked once is not asked again but by `vlmd retry`."""
     sample: int | None = None
     """Its number in the manifest that asks."""
 
@@ -98,8 +100,9 @@ async def register(db: aiosqlite.Connection, new: NewJob, now: int) -> tuple[int
     inputs = None if new.inputs is None else msgspec.json.encode(new.inputs).decode()
     running = await one(
         db,
-        f"SELECT id FROM jobs WHERE file_id = ? AND pipeline = ? AND inputs IS ? AND (? OR state IN ({_ACTIVE}))",
-        (file_id, new.pipeline, inputs, new.once),
+        f"SELECT id FROM jobs WHERE file_id = ? AND pipeline = ? AND inputs IS ? AND (state IN ({_ACTIVE})"
+        " OR (? AND id = (SELECT max(id) FROM jobs WHERE base = ?)))",
+        (file_id, new.pipeline, inputs, new.once, new.base),
     )
     if running is not None:
         return running["id"], voided
@@ -205,17 +208,6 @@ async def return_leases(db: aiosqlite.Connection, job_id: int, now: int) -> None
     await change(
         db,
         "UPDATE windows SET state = 'queued', lease = NULL, changed_at = ? WHERE job_id = ? AND state = 'leased'",
-        (now, job_id),
-    )
-
-
-async def wake_twins(db: aiosqlite.Connection, job_id: int, now: int) -> None:
-    """The next job that waited for this one looks again at what is left to ask; when it ends, the one after it."""
-    await change(
-        db,
-        "UPDATE jobs SET state = 'indexing', changed_at = ? WHERE id = (SELECT min(twin.id) FROM jobs AS twin, jobs"
-        " WHERE twin.state = 'waiting' AND jobs.id = ? AND (twin.fingerprint, twin.recipe) ="
-        " (jobs.fingerprint, jobs.recipe))",
         (now, job_id),
     )
 

@@ -15,8 +15,9 @@ from vlmd.core.states import ACTIVE_JOBS, ENDED_JOBS
 from vlmd.core.video import FileRef, VideoIndex
 from vlmd.core.windows import Window, WindowPlan
 from vlmd.store import needs
-from vlmd.store.files import end, file_ref, inputs_of, return_leases, wake_twins
+from vlmd.store.files import end, file_ref, inputs_of, return_leases
 from vlmd.store.rows import change, every, one
+from vlmd.store.twins import wake_twins
 
 
 class IndexingJob(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from vlmd.core.errors import Code, Failure
 from vlmd.core.inputs import Inputs, Outcome
 from vlmd.core.states import ACTIVE_JOBS
 from vlmd.store.rows import change, every, insert, one
+from vlmd.store.twins import wake_twins
 
 
 class Want(msgspec.Struct, frozen=True):
@@ -32,6 +33,8 @@ class Needed(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     reason: str | None
     recipe: str | None
+    plan: str | None
+    """As `jobs.plan_text` has it."""
     inputs: Inputs | None
     outcome: Outcome | None
     """What it found, once it is done."""
@@ -67,15 +70,17 @@ async def wait(db: aiosqlite.Connection, job_id: int, now: int) -> bool:
 
     Looked up in the transaction that lets it wait: what ends after it finds it waiting.
     """
-    return bool(
-        await change(
-            db,
-            "UPDATE jobs SET state = 'waiting', recipe = NULL, changed_at = ? WHERE id = ? AND state = 'indexing'"
-            " AND EXISTS (SELECT 1 FROM needs JOIN jobs AS needed ON needed.id = needed_id"
-            f" WHERE job_id = jobs.id AND needed.state IN ({_ACTIVE}))",
-            (now, job_id),
-        )
+    waits = await one(
+        db,
+        "SELECT 1 FROM jobs WHERE id = ? AND state = 'indexing' AND EXISTS (SELECT 1 FROM needs JOIN jobs AS needed"
+        f" ON needed.id = needed_id WHERE job_id = jobs.id AND needed.state IN ({_ACTIVE}))",
+        (job_id,),
     )
+    if waits is None:
+        return False
+    await wake_twins(db, job_id, now)  # they wait for what it asked before, which it will not ask
+    await change(db, "UPDATE jobs SET state = 'waiting', recipe = NULL, changed_at = ? WHERE id = ?", (now, job_id))
+    return True
 
 
 async def coming(db: aiosqlite.Connection, pipelines: Sequence[str]) -> bool:
@@ -104,6 +109,7 @@ async def satisfied(db: aiosqlite.Connection, job_id: int, changed: bool, now: i
         (job_id,),
     )
     for row in rows:
+        await wake_twins(db, row["id"], now)
         await change(
             db,
             "UPDATE windows SET state = 'queued', lease = NULL, changed_at = ? WHERE job_id = ? AND state = 'leased'",
@@ -160,6 +166,7 @@ def _needed(row: aiosqlite.Row) -> Needed:
         state=row["state"],
         reason=row["reason"],
         recipe=row["recipe"],
+        plan=row["plan"],
         inputs=None if row["inputs"] is None else msgspec.json.decode(row["inputs"], type=Inputs),
         outcome=msgspec.json.decode(row["outcome"], type=Outcome) if done else None,
     )

@@ -90,6 +90,8 @@ def _prompt(pipeline: PipelineSettings, task: Task, inputs: Inputs, results: Map
     values = {
         "fps": f"{pipeline.window.fps:g}",
         "question": inputs.question or pipeline.question or "",
+        "labels": ", ".join(pipeline.labels),
+        "teams": " or ".join(pipeline.teams),
         **task.variables(),
         **{f"{prompts.RESULT}{name}": outcome.text for name, outcome in results.items()},
     }

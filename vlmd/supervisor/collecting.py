@@ -14,7 +14,7 @@ from vlmd.core.errors import REMEDY, Code, Problem
 from vlmd.outputs.encoding import as_text
 from vlmd.outputs.formats.cells import lines
 from vlmd.outputs.mount import missing, mount_of
-from vlmd.outputs.write import Draft
+from vlmd.outputs.write import Draft, holder
 from vlmd.store import Store, collections
 from vlmd.supervisor.pool import Pool
 
@@ -92,6 +92,8 @@ def _answers(listed: list[dict[str, Any]]) -> Iterable[tuple[str, str | None]]:
 
 
 def _publish(root: Path, path: Path, pieces: Iterable[str]) -> None:
+    if holder(path):
+        raise OSError(f"{path} is the result of a video; move it away")
     draft = Draft(path, root)
     draft.write(pieces)
     draft.publish()

@@ -13,6 +13,7 @@ from vlmd.core.messages.worker import ModelSpec
 from vlmd.core.recipe import Recipe
 from vlmd.core.states import ACTIVE_JOBS
 from vlmd.core.windows import FrameRule, SpansPlan, WindowPlan
+from vlmd.inbox.questions import lacking
 from vlmd.store import Store, jobs, needs
 from vlmd.supervisor.asking import ensemble_recipe, plan_of, recipe_of
 
@@ -40,6 +41,9 @@ class Composer:
         pipeline = self._live.now.pipelines.get(job.pipeline)
         if pipeline is None:
             raise MediaError(Code.UNKNOWN_PIPELINE, f"pipeline {job.pipeline} is not configured")
+        if problem := lacking(job.inputs or Inputs(), pipeline):
+            reason = f"pipeline {job.pipeline} asks of each video what it brings, and {problem}"
+            raise MediaError(Code.BAD_QUESTIONS, reason)
         results = await self._results(job, pipeline)
         return None if results is None else self._asked(pipeline, job.inputs, results)
 
@@ -52,6 +56,8 @@ class Composer:
         if pipeline is None or not pipeline.needs:
             return True
         needed = await self._store.write(needs.of_job, job.id)
+        if {one.pipeline for one in needed} != set(pipeline.needs):
+            return False  # a reload came by while the video was read
         results = {one.pipeline: one.outcome for one in needed if one.outcome is not None}
         return len(results) < len(needed) or self._asked(pipeline, job.inputs, results) == asked
 
@@ -106,4 +112,5 @@ class Composer:
         results = {other.pipeline: other.outcome for other in needed if other.outcome is not None}
         if set(results) != set(pipeline.needs) or any([await self._is_stale(other) for other in needed]):
             return True
-        return self._asked(pipeline, one.inputs, results).recipe.digest() != one.recipe
+        asked = self._asked(pipeline, one.inputs, results)
+        return (one.recipe, one.plan) != (asked.recipe.digest(), jobs.plan_text(asked.plan))

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from vlmd.config import PipelineSettings, Settings
 from vlmd.core.errors import Code, UsageError, WorkerError
-from vlmd.core.inputs import Inputs
+from vlmd.core.inputs import Inputs, Outcome
 from vlmd.core.messages.base import Gone
 from vlmd.core.messages.worker import (
     Beat,
@@ -61,7 +61,8 @@ class Trial:
         """Windows that are asked; known once the video was read."""
         model = settings.models[self._pipeline.model]
         self._model = model_spec(self._pipeline.model, settings)
-        self._recipe = recipe_of(self._pipeline, self._model, model, self._inputs)
+        nothing = dict.fromkeys(self._pipeline.context, Outcome())
+        self._recipe = recipe_of(self._pipeline, self._model, model, self._inputs, nothing)
 
     async def answers(self, path: bytes, count: int) -> AsyncIterator[tuple[int, int, WindowAnswered]]:
         """(start, end, answer) of every window that was answered. Raises `MediaError`, `WorkerError`."""

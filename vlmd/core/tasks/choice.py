@@ -85,7 +85,7 @@ class ChoiceTask(BaseTask, frozen=True, kw_only=True, tag="choice"):
         return letter if letter in self.options() else None
 
     def _probabilities(self, logprobs: OptionLogprobs) -> tuple[dict[str, float], float | None]:
-        if len(logprobs) != len(self.choices) or any(math.isnan(one) for one in logprobs):
+        if not logprobs or len(logprobs) != len(self.choices) or any(math.isnan(one) for one in logprobs):
             return {}, None
         most = max(logprobs)
         if most == -math.inf:

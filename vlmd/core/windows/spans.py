@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import msgspec
 
 from vlmd.core.errors import Code, MediaError
 from vlmd.core.video import VideoIndex
 from vlmd.core.windows.whole import evenly
-from vlmd.core.windows.window import FrameRule, Window, nothing_in, pictures_in, window_of
+from vlmd.core.windows.window import FrameRule, Window, nothing_in, pictures_in, shown_at, window_of
 
 
 class SpansPlan(msgspec.Struct, frozen=True, kw_only=True, tag_field="plan", tag="spans"):
@@ -31,7 +33,7 @@ def spans_windows(index: VideoIndex, plan: SpansPlan, limit: int) -> list[Window
     end = index.facts.duration_ms
     windows: list[Window] = []
     for start, stop in united(plan, end):
-        within = pictures_in(index, start, stop)
+        within = pictures_in(index, start, stop) or shown_at(index, [Fraction(start)], index.pts)
         if not within:
             raise nothing_in(start, stop)
         windows.append(window_of(index, len(windows), start, stop, _chosen(index, plan, start, stop, within)))
@@ -44,11 +46,12 @@ def united(plan: SpansPlan, duration_ms: int) -> list[tuple[int, int]]:
     """The spans with their context, cut to the video, in order, overlapping and touching ones made one."""
     reached: list[tuple[int, int]] = []
     for start, stop in sorted(plan.spans_ms):
-        if not 0 <= start < duration_ms or stop < start:
+        if not 0 <= start <= duration_ms or stop < start:
             moment = f"{start / 1000:g} s" if start == stop else f"{start / 1000:g} to {stop / 1000:g} s"
             raise MediaError(
                 Code.OUTSIDE_VIDEO, f"{moment} lies outside the video, which lasts {duration_ms / 1000:g} s"
             )
+        start = min(start, duration_ms - 1)  # its very end is the last that is shown of it
         first, last = max(0, start - plan.context_ms), min(duration_ms, max(stop + plan.context_ms, start + 1))
         if reached and first <= reached[-1][1]:
             reached[-1] = (reached[-1][0], max(last, reached[-1][1]))

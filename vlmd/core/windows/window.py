@@ -82,7 +82,10 @@ def shown_at(index: VideoIndex, moments: Sequence[Fraction], within: Sequence[in
 
 
 def nothing_in(start_ms: int, end_ms: int) -> MediaError:
-    return MediaError(Code.NOTHING_IN_SPAN, f"no picture is shown between {start_ms} ms and {end_ms} ms")
+    told = f"no picture is shown between {start_ms} ms and {end_ms} ms"
+    if start_ms >= end_ms:
+        told = f"the video ends at {end_ms / 1000:g} s, and looking was to begin at {start_ms / 1000:g} s"
+    return MediaError(Code.NOTHING_IN_SPAN, told)
 
 
 def _position(index: VideoIndex, ms: int) -> int:
