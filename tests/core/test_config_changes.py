@@ -112,6 +112,10 @@ TEXT = '[pipelines.t]\ntask = "text"\nmodel = "m"\n'
         (f"{TEXT}labels = ['Goal']", 'pipelines.t.labels: a pipeline of task = "text" looks for none'),
         (f"{TEXT}calibration = 'x'", 'pipelines.t.calibration: a pipeline of task = "text" finds no events'),
         (
+            f"{TEXT}question = 'Why?'\ncontext = ['u']\n{TEXT.replace('.t]', '.u]')}prompt = '{{question}}'",
+            "pipelines.t: it needs u, which asks of each video what it brings",
+        ),
+        (
             TEXT.replace("text", "choice") + "prompt = '{question}'",
             "pipelines.t.prompt: it has no place for the choices",
         ),

@@ -67,9 +67,6 @@ async def test_a_need_that_came_with_a_reload_while_the_video_was_read(tmp_path:
         asked = await composer.asked(job)
         assert asked is not None and await composer.still_holds(job, asked)
         cascade = {**PIPELINES["p"], "context": [], "window": {"plan": "spans", "around": "match"}}
-        live.now = parse_settings(
-            {"models": {"m": {"path": "/x"}}, "pipelines": {**PIPELINES, "p": cascade, "q": PIPELINES["p"]}}
-        )
         around = {"p": {**cascade, "window": {"plan": "spans", "around": "other"}}, "other": PIPELINES["match"]}
         live.now = parse_settings({"models": {"m": {"path": "/x"}}, "pipelines": {**PIPELINES, **around}})
         assert not await composer.still_holds(job, asked)

@@ -17,6 +17,7 @@ def doubts(settings: Settings) -> list[str]:
     found = [*_models(settings), *_alike(settings), *_inbox(settings), *_folders(settings)]
     for name, pipeline in settings.pipelines.items():
         found += (f"pipelines.{name}.{doubt}" for doubt in _pipeline(pipeline))
+        found += (f"pipelines.{name}: {doubt}" for doubt in _needs(settings, pipeline))
     return found
 
 
@@ -52,6 +53,12 @@ def _pipeline(pipeline: PipelineSettings) -> Iterator[str]:
             f"gap_seconds: {pipeline.gap_seconds:g} is less than window.step ({window.step:g}), "
             "so an event that two windows show is told twice"
         )
+
+
+def _needs(settings: Settings, pipeline: PipelineSettings) -> Iterator[str]:
+    for other in pipeline.needs:
+        if settings.pipelines[other].asks_each_video and not pipeline.asks_each_video:
+            yield f"it needs {other}, which asks of each video what it brings; a video that is dropped alone fails"
 
 
 def _unused(pipeline: PipelineSettings) -> Iterator[str]:

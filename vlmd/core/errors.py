@@ -85,7 +85,7 @@ REMEDY: dict[Code, str] = {
     Code.TOO_LARGE: "raise inbox.max_bytes in config.toml, or cut the video",
     Code.UNKNOWN_PIPELINE: "name the folder after a pipeline of config.toml, or add one with that name",
     Code.NO_PIPELINE: "put the file into a pipeline's folder, or set inbox.default_pipeline",
-    Code.BAD_QUESTIONS: "put it right, or drop what is missing, then touch it; what was right is under way",
+    Code.BAD_QUESTIONS: "put it right, or drop what is missing; what was right is under way",
     Code.FILE_MISSING: "put the file back, then `vlmd retry`",
     Code.FILE_CHANGED: "a dropped file is taken anew once it has settled; submit a submitted one again",
     Code.NOT_VIDEO: "the container format is not one vlmd opens; convert it, for example to mp4 or mkv",
