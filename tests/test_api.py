@@ -76,7 +76,7 @@ def test_a_question_comes_along(folder: Path) -> None:
 
 def test_what_cannot_be_answered_says_why(folder: Path) -> None:
     config = folder / "config.toml"
-    with pytest.raises(VlmdError, match="no picture is shown between 900000 ms and 9000 ms; the pipeline's from/until"):
+    with pytest.raises(VlmdError, match="the video ends at 9 s, and looking was to begin at 900 s; the pipeline's from/until"):
         vlmd.run(folder / "match.mp4", "late", config)
     with pytest.raises(UsageError, match="there is no pipeline 'soccer'; there is late, match, quiz"):
         vlmd.run(folder / "match.mp4", "soccer", config)
@@ -97,7 +97,7 @@ def test_a_running_daemon_is_asked_and_its_results_are_read(folder: Path) -> Non
             job = connection.submit(folder / "match.mp4", "match")
             result = connection.wait(job, 120)
             late = connection.submit(folder / "match.mp4", "late")
-            with pytest.raises(VlmdError, match=f"job {late} has failed: no picture is shown"):
+            with pytest.raises(VlmdError, match=f"job {late} has failed: the video ends at 9 s"):
                 connection.wait(late, 60)
             quiz = connection.submit(folder / "match.mp4", "quiz", question="What?", choices=["a match", "a concert"])
             assert connection.wait(quiz, 60).choice is not None
