@@ -76,7 +76,9 @@ def test_a_question_comes_along(folder: Path) -> None:
 
 def test_what_cannot_be_answered_says_why(folder: Path) -> None:
     config = folder / "config.toml"
-    with pytest.raises(VlmdError, match="the video ends at 9 s, and looking was to begin at 900 s; the pipeline's from/until"):
+    with pytest.raises(
+        VlmdError, match="the video ends at 9 s, and looking was to begin at 900 s; the pipeline's from/until"
+    ):
         vlmd.run(folder / "match.mp4", "late", config)
     with pytest.raises(UsageError, match="there is no pipeline 'soccer'; there is late, match, quiz"):
         vlmd.run(folder / "match.mp4", "soccer", config)
