@@ -69,7 +69,7 @@ def test_a_workbook_holds_text_as_text_and_coloured_scores(report: Report, tmp_p
     colours = {cell.fill.start_color.rgb for row in samples.iter_rows(min_row=2) for cell in row if cell.value}
     assert len(colours) >= 2, "no score is coloured"
     assert [sheet.title for sheet in workbook] == [
-        "Summary", "Results", "Samples", "Statistics", "Labels", "Models", "Timelines", "Said"]  # fmt: skip
+        "Summary", "Results", "Samples", "Statistics", "Labels", "Models", "Timelines"]  # fmt: skip
     assert workbook["Statistics"]._charts and workbook["Labels"].max_row > 1
 
 

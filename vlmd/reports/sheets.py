@@ -30,7 +30,8 @@ def write_workbook(book: Book, path: Path) -> None:
         sheets.labels(book.evaluations)
         sheets.models(book)
         sheets.events(book)
-        sheets.said(book)
+        if book.said:
+            sheets.said(book)
 
 
 class _Sheets:
@@ -154,6 +155,9 @@ class _Sheets:
             sheet.set_column(number, number, width)
             sheet.write_string(0, number, column, self._bold)
         sheet.freeze_panes(1, 0)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(0)
         return sheet
 
     def _row(self, sheet: Any, row: int, values: Iterable[object]) -> None:
@@ -181,4 +185,5 @@ class _Sheets:
         chart.add_series({"categories": [name, 1, names, last, names], "values": [name, 1, values, last, values]})
         chart.set_title({"name": title, "name_font": {"size": 12, "bold": False}})
         chart.set_legend({"none": True})
+        chart.set_x_axis({"min": 0, "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}})
         sheet.insert_chart(place, chart, {"x_scale": 1.2, "y_scale": max(1.0, min(4.0, rows / 12))})
