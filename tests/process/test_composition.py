@@ -15,24 +15,12 @@ from typing import Any
 
 import pytest
 
+from tests.demo_box import DEMO
 from vlmd.demo.render import render_match
 
-CONFIG = """
-[paths]
-inbox = "inbox"
-results = "results"
-state = "state"
-
-[devices]
-use = ["cpu"]
-
-[inbox]
-settle_seconds = 0.3
-
-[models.demo]
-path = "vlmd-demo"
-frame_edge = 160
-
+CONFIG = (
+    DEMO
+    + """
 [pipelines.who]
 task = "choice"
 model = "demo"
@@ -71,6 +59,7 @@ task = "ensemble"
 of = ["fast", "told"]
 outputs = ["json", "csv"]
 """
+)
 
 
 class Box:

@@ -12,25 +12,13 @@ from typing import Any
 
 import pytest
 
+from tests.demo_box import DEMO
 from vlmd.demo.render import render_match
 from vlmd.store import reader, views
 
-CONFIG = """
-[paths]
-inbox = "inbox"
-results = "results"
-state = "state"
-
-[devices]
-use = ["cpu"]
-
-[inbox]
-settle_seconds = 0.3
-
-[models.demo]
-path = "vlmd-demo"
-frame_edge = 160
-
+CONFIG = (
+    DEMO
+    + """
 [pipelines.road]
 task = "choice"
 model = "demo"
@@ -44,6 +32,7 @@ frames = 4
 model = "demo"
 labels = ["Goal", "Kick-off"]
 """
+)
 CHOICES = ["A. red", "B. green", "C. blue"]
 
 

@@ -11,24 +11,12 @@ from typing import Any
 
 import pytest
 
+from tests.demo_box import DEMO
 from vlmd.demo.render import render_match
 
-CONFIG = """
-[paths]
-inbox = "inbox"
-results = "results"
-state = "state"
-
-[devices]
-use = ["cpu"]
-
-[inbox]
-settle_seconds = 0.3
-
-[models.demo]
-path = "vlmd-demo"
-frame_edge = 160
-
+CONFIG = (
+    DEMO
+    + """
 [pipelines.events]
 model = "demo"
 labels = ["Goal", "Yellow card", "Red card", "Substitution", "Kick-off"]
@@ -77,6 +65,7 @@ fps = 1.0
 [pipelines.exercise.generation]
 max_new_tokens = 200
 """
+)
 PIPELINES = ["events", "captions", "scenes-again", "choices", "exercise"]
 
 

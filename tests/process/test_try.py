@@ -9,17 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.demo_box import DEMO
 from vlmd.demo.render import render_match
 
-CONFIG = """
-[paths]
-inbox = "inbox"
-results = "results"
-state = "state"
-[devices]
-use = ["cpu"]
-[models.demo]
-path = "vlmd-demo"
+CONFIG = (
+    DEMO
+    + """
 [pipelines.fast]
 model = "demo"
 labels = ["Goal", "Kick-off"]
@@ -46,6 +41,7 @@ task = "choice"
 model = "demo"
 constrained = true
 """
+)
 
 
 @pytest.fixture(scope="module")
