@@ -51,6 +51,8 @@ class Inbox:
         self._voided = voided
         self._settling = Settling(live.now.inbox.settle_seconds)
         self._known: dict[bytes, FileIdentity] = {}
+        self._asking: set[bytes] = set()
+        """Those of them that are files of questions."""
         self._refused: set[bytes] = set()
         self._unsettled: set[bytes] = set()
         """As of the last look."""
@@ -102,6 +104,7 @@ class Inbox:
         await self._store.write(files.forget_refusals, _CONFIG_REFUSALS, now_ms())
         await self._store.write(files.forget_unasked, self._root, questions.ENDINGS, now_ms())
         self._known = await self._store.write(files.known)
+        self._asking = set(filter(questions.is_questions, self._known))
         self._refused = await self._store.write(files.refused, self._root)
 
     async def look(self) -> None:
@@ -156,21 +159,20 @@ class Inbox:
             jobs |= await self._register(asked[start : start + _AT_ONCE])
         for start in range(0, len(others), _AT_ONCE):
             await self._register([(entry, _with_jobs(entry, file, jobs)) for entry, file in others[start:][:_AT_ONCE]])
-        self._ask_again({entry.path for entry, _ in found if not questions.is_questions(entry.path)}, changed)
+        self._ask_again({entry.path for entry, _ in found}, changed)
 
-    def _ask_again(self, videos: Collection[bytes], changed: Collection[bytes]) -> None:
-        """Look again at what asks of these videos: their sidecars, and manifests of their pipeline that lacked some.
+    def _ask_again(self, taken: Collection[bytes], changed: Collection[bytes]) -> None:
+        """Look again at what asks of the videos among these: sidecars, and manifests of their pipeline that lacked some.
 
         Where a video has changed, all that asks in its pipeline's folder does.
         """
-        if not videos:
-            return
-        sidecars = {path for video in videos for path in questions.sidecars(video)}
+        videos = [path for path in taken if not questions.is_questions(path)]
+        sidecars = {path for video in videos for path in questions.sidecars(video)}.difference(taken)
         folders, anew = set(map(self._folder, videos)), {self._folder(path) for path in changed if path in videos}
-        for path in [path for path in self._known if questions.is_questions(path)]:
+        for path in self._asking:
             folder = self._folder(path)
             if path in sidecars or folder in anew or (folder in folders and path in self._refused):
-                del self._known[path]
+                self._known.pop(path, None)
 
     def _folder(self, path: bytes) -> bytes:
         """The pipeline's folder that a file of the inbox lies in."""
@@ -203,6 +205,8 @@ class Inbox:
             else:
                 logger.debug("registered: %s", file.name, extra=about(job=outcome.job))
             self._known[entry.path] = entry.identity
+            if questions.is_questions(entry.path):
+                self._asking.add(entry.path)
             self._settling.forget(entry.path)
         voided = [job for outcome in taken for job in outcome.voided]
         for job in voided:
