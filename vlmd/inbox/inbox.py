@@ -162,9 +162,9 @@ class Inbox:
         self._ask_again({entry.path for entry, _ in found}, changed)
 
     def _ask_again(self, taken: Collection[bytes], changed: Collection[bytes]) -> None:
-        """Look again at what asks of the videos among these: sidecars, and manifests of their pipeline that lacked some.
+        """Look again at what asks of the videos among these: their sidecars, and manifests that lacked some.
 
-        Where a video has changed, all that asks in its pipeline's folder does.
+        Manifests of the same pipeline, that is; and where a video has changed, all of them.
         """
         videos = [path for path in taken if not questions.is_questions(path)]
         sidecars = {path for video in videos for path in questions.sidecars(video)}.difference(taken)
