@@ -68,8 +68,8 @@ async def test_a_manifest_waits_for_a_video_that_still_grows_and_asks_again_when
 ) -> None:
     folder.drop("soccer/test.json", ASKED)
     growing = folder.drop("soccer/film.mp4", b"v")
-    async with folder.open() as inbox:
-        for _ in range(8):
+    async with folder.open(settle_seconds=2.0) as inbox:
+        for _ in range(30):
             await asyncio.sleep(0.1)
             with growing.open("ab") as file:
                 file.write(b"ideo")
